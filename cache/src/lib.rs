@@ -1,0 +1,1 @@
+//! A local cache of blocks of immutable objects, in memory and on disk.

@@ -1,0 +1,63 @@
+//! What a provider's implementation hands to [`crate::Bucket`], and what it is called.
+
+use std::fmt;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+
+/// A provider of buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Provider {
+    /// A plain local directory: `dir_store`.
+    Dir,
+    /// This process's memory: `memory_store`. For tests and examples; gone with the process.
+    Memory,
+    /// Amazon S3 and compatible servers: `s3_store`.
+    S3,
+    /// Azure Blob Storage: `azure_store`.
+    Azure,
+    /// Google Cloud Storage: `gcp_store`.
+    Gcp,
+}
+
+impl Provider {
+    /// The name in configuration strings, which is also WiredTiger's name for its storage source.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dir => "dir_store",
+            Self::Memory => "memory_store",
+            Self::S3 => "s3_store",
+            Self::Azure => "azure_store",
+            Self::Gcp => "gcp_store",
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An opened source: an object store whose requests are already signed, retried, bounded and counted.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    /// Which provider it is.
+    pub(crate) provider: Provider,
+    /// The store itself. `object_store`'s own retries are off: the transport does them.
+    pub(crate) store: Arc<dyn ObjectStore>,
+    /// Where it is, for messages: `s3://bucket at http://127.0.0.1:8333`, never with a secret.
+    pub(crate) address: String,
+    /// How a large object is created so that it appears whole or not at all and never replaces another.
+    pub(crate) large_create: LargeCreate,
+}
+
+/// How an object larger than one part is created if absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LargeCreate {
+    /// Parallel parts; the transport puts the condition on the request that completes them (S3, GCS, Azure's block list).
+    Multipart,
+    /// The store's own `put_multipart` is create-if-absent by itself (`dir`), or the data is in memory anyway (`memory`).
+    Native,
+}
