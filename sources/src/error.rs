@@ -23,21 +23,26 @@ struct Inner {
     fault: Fault,
 }
 
-/// The precise fault behind an [`Error`].
-#[derive(Debug, thiserror::Error)]
+/// The precise fault behind an [`Error`]. Cheap enough to clone; it travels through `object_store` inside a boxed error and is
+/// taken out again by cloning.
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
     /// No object of that name.
     #[error("no such object")]
     NoSuchObject,
     /// The bucket itself (container, directory) does not exist.
-    #[error("no such bucket; check its name, region and endpoint, or create it first (Plastron never creates a bucket)")]
+    #[error(
+        "no such bucket; check its name, region and endpoint, or create it first (Plastron never creates a bucket)"
+    )]
     NoSuchBucket,
     /// An object of that name exists; nothing was written.
     #[error("an object of that name exists already, and objects are never overwritten")]
     ObjectExists,
     /// The object at that name is not the one that was opened.
-    #[error("the object was replaced since it was opened (etag is now {found}, was {expected}); something other than Plastron writes here")]
+    #[error(
+        "the object was replaced since it was opened (etag is now {found}, was {expected}); something other than Plastron writes here"
+    )]
     Replaced {
         /// Etag at open.
         expected: String,
@@ -165,8 +170,15 @@ pub enum Fault {
         /// What was attempted on which path.
         context: String,
         /// The operating system's error.
-        source: std::io::Error,
+        source: Arc<std::io::Error>,
     },
+}
+
+impl Fault {
+    /// A failure of the local file system; `context` is what was attempted on which path, such as `creating /data/a`.
+    pub fn io(context: impl Into<String>, source: std::io::Error) -> Self {
+        Self::Io { context: context.into(), source: Arc::new(source) }
+    }
 }
 
 impl Error {
@@ -242,7 +254,7 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.fault {
-            Fault::Io { source, .. } => Some(source),
+            Fault::Io { source, .. } => Some(source.as_ref()),
             _ => None,
         }
     }

@@ -23,9 +23,7 @@ mod transport;
 
 pub use bucket::Bucket;
 pub use error::{Error, Fault, Result};
-pub use options::{
-    BucketOptions, ChecksumPolicy, HedgeOptions, LimitOptions, ProbeMode, RetryOptions, TimeoutOptions,
-};
+pub use options::{BucketOptions, ChecksumPolicy, HedgeOptions, LimitOptions, ProbeMode, RetryOptions, TimeoutOptions};
 pub use plastron_config::ErrorKind;
 pub use secret::Secret;
 pub use source::Provider;

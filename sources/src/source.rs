@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use object_store::ObjectStore;
+use object_store::list::PaginatedListStore;
 
 /// A provider of buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,16 +42,29 @@ impl fmt::Display for Provider {
 }
 
 /// An opened source: an object store whose requests are already signed, retried, bounded and counted.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Source {
     /// Which provider it is.
     pub(crate) provider: Provider,
     /// The store itself. `object_store`'s own retries are off: the transport does them.
     pub(crate) store: Arc<dyn ObjectStore>,
+    /// The same store's paged listing, which every cloud has (`AmazonS3`, `MicrosoftAzure` and `GoogleCloudStorage` implement it):
+    /// plain string prefixes, delimiters page by page, and a limit, none of which [`ObjectStore::list`] offers. `None` where
+    /// listing is local (`dir`); then [`ObjectStore::list_with_offset`] is used and must yield names in bytewise order.
+    pub(crate) pages: Option<Arc<dyn PaginatedListStore>>,
     /// Where it is, for messages: `s3://bucket at http://127.0.0.1:8333`, never with a secret.
     pub(crate) address: String,
     /// How a large object is created so that it appears whole or not at all and never replaces another.
     pub(crate) large_create: LargeCreate,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("provider", &self.provider)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How an object larger than one part is created if absent.
