@@ -9,8 +9,10 @@ mod dir;
 mod error;
 mod memory;
 mod options;
+mod price;
 mod secret;
 mod source;
+mod stats;
 
 #[cfg(feature = "azure")]
 mod azure;
@@ -19,11 +21,14 @@ mod gcp;
 #[cfg(feature = "s3")]
 mod s3;
 #[cfg(feature = "http")]
+#[allow(dead_code, unused_imports, reason = "the clouds that call it are being written")]
 mod transport;
 
 pub use bucket::Bucket;
 pub use error::{Error, Fault, Result};
 pub use options::{BucketOptions, ChecksumPolicy, HedgeOptions, LimitOptions, ProbeMode, RetryOptions, TimeoutOptions};
 pub use plastron_config::ErrorKind;
+pub use price::PriceTable;
 pub use secret::Secret;
 pub use source::Provider;
+pub use stats::{Event, LatencySnapshot, Outcome, RequestKind, RequestSnapshot, Stats, StatsSnapshot};
