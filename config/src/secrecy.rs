@@ -1,0 +1,211 @@
+//! Which settings are secret, and which parts of a text must therefore never be shown.
+//!
+//! Two things hide secrets. A parsed value knows that its key is a secret one ([`is_secret_key`]) and prints as `[secret]`. A
+//! text, which may be broken in just the place where the secret stands, is searched for secret keys and for user information
+//! in URLs ([`masked_ranges`]); that search knows nothing of the grammar and errs towards hiding: what follows a secret and
+//! is not clearly the next setting (`,name=`) is hidden too, because `auth_token=AK,SK` and `auth_token="AK";SK` are the
+//! mistakes that people make.
+
+use std::ops::Range;
+
+/// Parts of a key's name, lower case and without `_`, `-` and `.`, that make it a secret one.
+const SECRET_PARTS: [&str; 12] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "credential",
+    "accountkey",
+    "accesskey",
+    "sharedaccess",
+    "privatekey",
+    "apikey",
+    "connectionstring",
+];
+
+/// Whole names that are secret ones.
+const SECRET_NAMES: [&str; 4] = ["auth", "pwd", "sas", "sig"];
+
+/// Longest bare word after a secret that is still taken for a setting of its own (`readonly`) rather than for a part of the
+/// secret.
+const LONGEST_PLAIN_FLAG: usize = 24;
+
+/// Whether the value of a setting of this name is hidden from errors, `Debug` and [`crate::Config::redacted`].
+///
+/// That is so for names that hold `token` (as in `auth_token`), `secret`, `password`, `passphrase`, `credential`,
+/// `access_key`, `account_key`, `private_key`, `api_key`, `connection_string` or `shared_access…`, in any case and with or
+/// without underscores, and for `auth`, `pwd`, `sas` and `sig`. Of a dotted path any part counts.
+///
+/// ```
+/// assert!(plastron_config::is_secret_key("auth_token"));
+/// assert!(plastron_config::is_secret_key("AccountKey"));
+/// assert!(!plastron_config::is_secret_key("key_format"));
+/// ```
+pub fn is_secret_key(name: &str) -> bool {
+    name.split('.').any(|part| {
+        let plain: String = part.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect();
+        SECRET_NAMES.contains(&plain.as_str()) || SECRET_PARTS.iter().any(|secret| plain.contains(secret))
+    })
+}
+
+/// Whether a key without a value that stands right after a secret is surely a setting, and not the rest of the secret.
+pub(crate) fn is_plain_flag(name: &str) -> bool {
+    name.len() <= LONGEST_PLAIN_FLAG && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
+/// Whether a key with a value that stands right after a secret is surely a setting.
+pub(crate) fn is_plain_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.'))
+}
+
+/// The parts of `text` that must not be shown, in order of their starts.
+pub(crate) fn masked_ranges(text: &str) -> Vec<Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut masked = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let word = run(bytes, at, is_key_byte);
+        if word == at {
+            if let Some(user) = user_information(bytes, at) {
+                masked.push(user);
+            }
+            at += 1;
+            continue;
+        }
+        let secret = text.get(at..word).is_some_and(is_secret_key);
+        at = word;
+        if let Some(value) = value_after(bytes, word).filter(|_| secret) {
+            at = end_of_secret(text, value);
+            masked.push(value..at);
+        }
+    }
+    masked
+}
+
+fn is_key_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
+}
+
+/// The end of the run of bytes from `at` on for which `of` holds.
+fn run(bytes: &[u8], at: usize, of: fn(u8) -> bool) -> usize {
+    bytes.iter().skip(at).position(|b| !of(*b)).map_or(bytes.len(), |length| at + length)
+}
+
+fn byte(bytes: &[u8], at: usize) -> u8 {
+    bytes.get(at).copied().unwrap_or(0)
+}
+
+/// Where the value starts if, after a key that ends at `at`, there is a separator (the key's own closing quote may precede it).
+fn value_after(bytes: &[u8], mut at: usize) -> Option<usize> {
+    while matches!(byte(bytes, at), b'"' | b'\\' | b'\'') {
+        at += 1;
+    }
+    at = run(bytes, at, |b| b.is_ascii_whitespace());
+    if !matches!(byte(bytes, at), b'=' | b':') {
+        return None;
+    }
+    Some(run(bytes, at, |b| b.is_ascii_whitespace() || matches!(b, b'=' | b':')))
+}
+
+/// The end of the secret that starts at `at`: of a well-terminated quoted string its closing quote, else everything up to
+/// what is surely another setting, or the end of the text.
+fn end_of_secret(text: &str, mut at: usize) -> usize {
+    let bytes = text.as_bytes();
+    if byte(bytes, at) == b'"' {
+        let mut close = at + 1;
+        while close < bytes.len() && byte(bytes, close) != b'"' {
+            close += if byte(bytes, close) == b'\\' { 2 } else { 1 };
+        }
+        if close >= bytes.len() {
+            return bytes.len();
+        }
+        at = close + 1;
+        let next = run(bytes, at, |b| b.is_ascii_whitespace());
+        if next >= bytes.len() || matches!(byte(bytes, next), b')' | b']' | b'}') {
+            return at;
+        }
+    }
+    while at < bytes.len() {
+        if matches!(byte(bytes, at), b',' | b'&') {
+            let name = run(bytes, at, |b| b.is_ascii_whitespace() || matches!(b, b',' | b'&' | b'"'));
+            let end = run(bytes, name, is_key_byte);
+            let separator = run(bytes, end, |b| b.is_ascii_whitespace() || b == b'"');
+            let plain = text.get(name..end).is_some_and(is_plain_name);
+            if plain && matches!(byte(bytes, separator), b'=' | b':') {
+                return at;
+            }
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+/// The user information of a URL (`//user:password@`) whose slashes start at `at`.
+fn user_information(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    if byte(bytes, at) != b'/' || byte(bytes, at + 1) != b'/' {
+        return None;
+    }
+    let start = at + 2;
+    // Secret keys hold slashes, and people paste them as they are: the last `@` counts, wherever it stands.
+    let end = run(bytes, start, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b','));
+    let sign = bytes.get(start..end)?.iter().rposition(|b| *b == b'@')?;
+    Some(start..start + sign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `text` with what is masked replaced by `*`.
+    fn masked(text: &str) -> String {
+        let mut shown = String::new();
+        let mut at = 0;
+        for range in masked_ranges(text) {
+            shown += &text[at..range.start];
+            shown.push('*');
+            at = range.end;
+        }
+        shown + &text[at..]
+    }
+
+    #[test]
+    fn knows_secret_names() {
+        for name in
+            ["auth_token", "secret", "secret_key", "password", "PASSWORD2", "AccountKey", "cache.password", "sig"]
+        {
+            assert!(is_secret_key(name), "{name}");
+        }
+        for name in ["bucket", "key_format", "value", "signature_of", "authority", "endpoint", ""] {
+            assert!(!is_secret_key(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn masks_what_stands_after_a_secret_key() {
+        for (text, shown) in [
+            (r#"a=1,auth_token="AK;SK",b=2"#, "a=1,auth_token=*,b=2"),
+            (r#"a=(auth_token="AK;SK"),b=2"#, "a=(auth_token=*),b=2"),
+            (r#"auth_token = "A\"K" , b=2"#, "auth_token = *, b=2"),
+            (r#""auth_token":"AK","b":2"#, r#""auth_token":*,"b":2"#),
+            (r#"auth_token="AK","SK""#, "auth_token=*"),
+            ("auth_token=AK;SK,b=2", "auth_token=*,b=2"),
+            ("auth_token=AK,SK", "auth_token=*"),
+            ("auth_token=AK,abc/DEF=,b=2", "auth_token=*,b=2"),
+            (r#"auth_token="AK";SK,b=2"#, "auth_token=*,b=2"),
+            (r#"auth_token="AK,b=2"#, "auth_token=*"),
+            ("auth_token=(AK,SK),b=2", "auth_token=*,b=2"),
+            ("auth_token=AK)SK", "auth_token=*"),
+            ("auth_token,b=2", "auth_token,b=2"),
+            (r#"config="(password=\"x\",y=1)""#, r#"config="(password=*,y=1)""#),
+            ("AccountName=a;AccountKey=k==;x", "AccountName=a;AccountKey=*"),
+            ("s3://AK:SK@bucket/p?x=1", "s3://*@bucket/p?x=1"),
+            ("s3://AK:S/K@bucket/p?x=1", "s3://*@bucket/p?x=1"),
+            ("endpoint=http://u:p@h:1/x,b=c@d", "endpoint=http://*@h:1/x,b=c@d"),
+            ("s3://b/p?auth_token=AK&b=2", "s3://b/p?auth_token=*&b=2"),
+        ] {
+            assert_eq!(masked(text), shown, "{text}");
+        }
+    }
+}
