@@ -1,47 +1,42 @@
 //! Puts the transport beneath `object_store`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use async_trait::async_trait;
-use object_store::ClientOptions;
-use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService, ReqwestConnector,
-};
+use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
+use object_store::{ClientConfigKey, ClientOptions};
 
-use super::{Refused, TransportOptions};
+use super::options::TransportOptions;
+use super::service::{Service, Shared};
 
-/// Makes `object_store`'s HTTP client one of ours.
+/// Makes `object_store`'s HTTP clients ours. All clients of one connector share its limits, its statistics and what it learns about
+/// the endpoint, so there is one connector to a bucket.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
-    options: Arc<TransportOptions>,
+    shared: Arc<Shared>,
 }
 
 impl Connector {
     /// A connector for one bucket.
     pub(crate) fn new(options: TransportOptions) -> Self {
-        Self { options: Arc::new(options) }
+        Self { shared: Arc::new(Shared::new(options)) }
+    }
+
+    /// A client that performs its requests through `inner`.
+    pub(super) fn over(&self, inner: HttpClient) -> HttpClient {
+        HttpClient::new(Service { inner, shared: Arc::clone(&self.shared) })
     }
 }
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let inner = ReqwestConnector::default().connect(options)?;
-        Ok(HttpClient::new(Service { inner, options: Arc::clone(&self.options) }))
-    }
-}
-
-#[derive(Debug)]
-struct Service {
-    inner: HttpClient,
-    options: Arc<TransportOptions>,
-}
-
-#[async_trait]
-impl HttpService for Service {
-    async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        if let Some(signer) = &self.options.signer {
-            signer.sign(&mut request, None).await.map_err(Refused::into_http)?;
+        // Attempts have a deadline of their own; reqwest's would only cut it short.
+        let mut options = options.clone().with_timeout_disabled();
+        let asked = options.get_config_value(&ClientConfigKey::ConnectTimeout);
+        if asked == ClientOptions::new().get_config_value(&ClientConfigKey::ConnectTimeout) {
+            // Clients for metadata addresses ask for a shorter one, which they keep.
+            options = options.with_connect_timeout(self.shared.options.timeout.connect.max(Duration::from_millis(1)));
         }
-        self.inner.execute(request).await
+        Ok(self.over(ReqwestConnector::default().connect(&options)?))
     }
 }

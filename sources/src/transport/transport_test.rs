@@ -1,0 +1,1 @@
+//! The transport as a whole, over a scripted server.
