@@ -49,6 +49,12 @@ pub enum Fault {
         /// Etag now.
         found: String,
     },
+    /// A local file changed while an object was made from it.
+    #[error("{path} changed while it was read; nothing was created; try again when nobody writes to it")]
+    FileChanged {
+        /// The file.
+        path: String,
+    },
     /// The provider knows the caller but forbids the operation.
     #[error("permission denied ({code}); grant the credentials this operation on the bucket")]
     Forbidden {
@@ -192,7 +198,7 @@ impl Error {
         match &self.0.fault {
             Fault::NoSuchObject => ErrorKind::NotFound,
             Fault::ObjectExists => ErrorKind::AlreadyExists,
-            Fault::Replaced { .. } => ErrorKind::Conflict,
+            Fault::Replaced { .. } | Fault::FileChanged { .. } => ErrorKind::Conflict,
             Fault::Forbidden { .. }
             | Fault::UnknownKey { .. }
             | Fault::WrongSecret { .. }

@@ -5,14 +5,25 @@
 
 mod bucket;
 pub mod clock;
+mod create;
+mod creation_id;
 mod dir;
 mod error;
+mod fault_of;
+mod list;
 mod memory;
+mod name;
+mod object_info;
 mod options;
+mod payload;
 mod price;
+mod probe;
+mod read;
+mod scrub;
 mod secret;
 mod source;
 mod stats;
+mod sums;
 
 #[cfg(feature = "azure")]
 mod azure;
@@ -25,10 +36,17 @@ mod s3;
 mod transport;
 
 pub use bucket::Bucket;
+pub use create::ObjectWriter;
 pub use error::{Error, Fault, Result};
+pub use list::{ListEntry, ListOptions, ListedObject};
+pub use name::{MAX_NAME_BYTES, check_name};
+pub use object_info::{Checksums, ObjectInfo};
 pub use options::{BucketOptions, ChecksumPolicy, HedgeOptions, LimitOptions, ProbeMode, RetryOptions, TimeoutOptions};
+pub use payload::Payload;
 pub use plastron_config::ErrorKind;
 pub use price::PriceTable;
+pub use probe::{ProbeCheck, ProbeOutcome, ProbeReport, ProbeRow};
+pub use read::Object;
 pub use secret::Secret;
 pub use source::Provider;
 pub use stats::{Event, LatencySnapshot, Outcome, RequestKind, RequestSnapshot, Stats, StatsSnapshot};

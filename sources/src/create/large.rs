@@ -1,0 +1,110 @@
+//! Objects in memory that go in parts.
+
+use std::sync::Arc;
+
+use object_store::path::Path;
+
+use super::settle::{MAX_VANISHED, contended};
+use super::upload::MAX_PARTS;
+use super::{Finished, Upload, small};
+use crate::bucket::{Found, OpenBucket};
+use crate::creation_id::CreationId;
+use crate::error::Fault;
+use crate::object_info::ObjectInfo;
+use crate::payload::Payload;
+use crate::sums::{BLOCK_BYTES, BlockSums, Creation, MAX_INLINE_BLOCKS, SumsBuilder};
+
+/// Bytes that are summed on the caller's thread: 1 MiB takes well under a millisecond; more goes to a blocking thread.
+const MAX_SUMMED_HERE: u64 = 1 << 20;
+
+impl OpenBucket {
+    /// Creates the object `name` at `key` from more than `part_size` bytes.
+    pub(super) async fn create_large(
+        self: &Arc<Self>,
+        name: &str,
+        key: &Path,
+        data: Payload,
+    ) -> Result<ObjectInfo, Fault> {
+        self.refuse_early(key).await?;
+        let size = data.len();
+        let part = self.upload_part_size(size);
+        let sums = if sums_fit_inline(size) { Some(sum_all(&data).await?) } else { None };
+        for attempt in 0..=MAX_VANISHED {
+            let id = CreationId::random(self.options.entropy.as_ref());
+            let creation = match &sums {
+                Some(sums) => Creation::of(id, sums),
+                None => Creation::streamed(id, Some(size), BLOCK_BYTES),
+            };
+            let mut upload = Upload::begin(self, key, creation.clone()).await?;
+            let mut builder = sums.is_none().then(|| SumsBuilder::new(BLOCK_BYTES));
+            let mut rest = data.clone();
+            while !rest.is_empty() {
+                let next = rest.take_front(part);
+                if let Some(open) = builder.take() {
+                    builder = Some(sum_on(open, &next).await?);
+                }
+                upload.part(next).await?;
+            }
+            let summed = builder.map(SumsBuilder::finish);
+            let Some(sums) = summed.as_ref().or(sums.as_ref()) else { return Err(contended()) };
+            match upload.finish(name, sums).await? {
+                Finished::Created(found) => return Ok(created(name, &creation, sums, found)),
+                Finished::Taken => return Err(Fault::ObjectExists),
+                Finished::Vanished => self.pause(attempt).await,
+            }
+        }
+        Err(contended())
+    }
+
+    /// Looks whether the name is taken before an upload that would take long to find out. The store still decides at the end.
+    pub(super) async fn refuse_early(&self, key: &Path) -> Result<(), Fault> {
+        match self.look(key).await? {
+            Some(_) => Err(Fault::ObjectExists),
+            None => Ok(()),
+        }
+    }
+
+    /// Bytes in a part of an object of `size` bytes: `part_size`, or what it takes to stay within [`MAX_PARTS`].
+    pub(super) fn upload_part_size(&self, size: u64) -> usize {
+        let block = u64::from(BLOCK_BYTES);
+        let least = size.div_ceil(MAX_PARTS).div_ceil(block) * block;
+        usize::try_from(self.options.part_size.max(least)).unwrap_or(usize::MAX)
+    }
+}
+
+/// Whether the sums of an object of `size` bytes fit its metadata.
+pub(super) fn sums_fit_inline(size: u64) -> bool {
+    size <= MAX_INLINE_BLOCKS * u64::from(BLOCK_BYTES)
+}
+
+/// The answer for an object that was found after its upload.
+pub(super) fn created(name: &str, creation: &Creation, sums: &BlockSums, found: Found) -> ObjectInfo {
+    let etag = found.meta.e_tag.unwrap_or_default();
+    small::info(name, creation, sums, etag, found.meta.last_modified.into())
+}
+
+/// The sums of `data`.
+pub(super) async fn sum_all(data: &Payload) -> Result<BlockSums, Fault> {
+    sum_on(SumsBuilder::new(BLOCK_BYTES), data).await.map(SumsBuilder::finish)
+}
+
+/// Adds `data` to `builder`, away from the async threads if it is much.
+pub(super) async fn sum_on(mut builder: SumsBuilder, data: &Payload) -> Result<SumsBuilder, Fault> {
+    if data.len() <= MAX_SUMMED_HERE {
+        data.pieces().for_each(|piece| builder.update(piece));
+        return Ok(builder);
+    }
+    let data = data.clone();
+    blocking(move || {
+        data.pieces().for_each(|piece| builder.update(piece));
+        builder
+    })
+    .await
+}
+
+/// Runs `work` on a blocking thread.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Fault::io("running a blocking task", std::io::Error::other(error.to_string())))
+}

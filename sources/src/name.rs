@@ -1,0 +1,253 @@
+//! Object names: what they may be, and how they become keys of the bucket.
+//!
+//! A *name* is what callers use; a *key* is the bucket's prefix followed by the name, exactly as the provider stores it. Names
+//! are refused here, before any request. [`Names`] is the only place that goes from one to the other, for the bucket's
+//! operations and for listing.
+
+use object_store::path::Path;
+
+use crate::error::Fault;
+
+/// Longest key (prefix and name together), bytes of UTF-8: the limit of S3, and the smallest of all providers.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>
+pub const MAX_NAME_BYTES: usize = 1024;
+
+/// First segment of every name that Plastron keeps for itself: log segments, turtle objects, block checksums.
+pub(crate) const SYSTEM: &str = "_plastron";
+
+/// Checks that `name` can be an object's name: 1 to 1,024 bytes of UTF-8; segments separated by `/`, none of them empty, `.` or
+/// `..`; no control characters and none that XML cannot carry. Everything else, `%`, `+`, `#` and spaces included, is stored as
+/// it stands.
+///
+/// # Errors
+/// [`Fault::Name`] with the reason.
+///
+/// ```
+/// assert!(plastron_sources::check_name("2026/July report #1 (50%+).pdf").is_ok());
+/// assert!(plastron_sources::check_name("../etc/passwd").is_err());
+/// ```
+pub fn check_name(name: &str) -> Result<(), Fault> {
+    if name.is_empty() {
+        return Err(refuse("it is empty"));
+    }
+    if name.len() > MAX_NAME_BYTES {
+        return Err(refuse(format!("it has {} bytes, and a name has {MAX_NAME_BYTES} at the most", name.len())));
+    }
+    check_characters(name)?;
+    if name.starts_with('/') {
+        return Err(refuse("it starts with /; names are relative to the bucket"));
+    }
+    if name.ends_with('/') {
+        return Err(refuse("it ends with /; only listing prefixes do"));
+    }
+    name.split('/').try_for_each(check_segment)
+}
+
+/// Checks that `prefix` can be the beginning of a name. The empty prefix can.
+fn check_prefix(prefix: &str) -> Result<(), Fault> {
+    if prefix.len() > MAX_NAME_BYTES {
+        return Err(refuse(format!(
+            "the prefix has {} bytes, and a name has {MAX_NAME_BYTES} at the most",
+            prefix.len()
+        )));
+    }
+    check_characters(prefix)?;
+    // What follows the last slash is open-ended: `a/.` is the beginning of `a/.profile`.
+    match prefix.rsplit_once('/') {
+        Some((complete, _)) => complete.split('/').try_for_each(check_segment),
+        None => Ok(()),
+    }
+}
+
+fn check_characters(name: &str) -> Result<(), Fault> {
+    // U+FFFE and U+FFFF are not characters of XML 1.0 (section 2.2), in which providers list names.
+    match name.char_indices().find(|(_, c)| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')) {
+        Some((at, c)) => Err(refuse(format!("it has the control character U+{:04X} at byte {at}", u32::from(c)))),
+        None => Ok(()),
+    }
+}
+
+fn check_segment(segment: &str) -> Result<(), Fault> {
+    match segment {
+        "" => Err(refuse("it has an empty segment (a leading / or //)")),
+        "." | ".." => Err(refuse(format!("it has the segment {segment}; names are not paths and are not resolved"))),
+        _ => Ok(()),
+    }
+}
+
+fn refuse(reason: impl Into<String>) -> Fault {
+    Fault::Name { reason: reason.into() }
+}
+
+/// Goes between names and keys.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    prefix: String,
+}
+
+impl Names {
+    /// Names under the bucket's `prefix`, which is put in front of them as it stands.
+    pub(crate) fn new(prefix: &str) -> Result<Self, Fault> {
+        check_prefix(prefix)
+            .map_err(|fault| Fault::Config(format!("bucket_prefix \"{}\": {fault}", prefix.escape_debug())))?;
+        Ok(Self { prefix: prefix.to_owned() })
+    }
+
+    /// The key of a caller's object. Plastron's own names are refused unless `system`.
+    pub(crate) fn key(&self, name: &str, system: bool) -> Result<Path, Fault> {
+        check_name(name)?;
+        if !system && is_system(name) {
+            return Err(refuse(format!("names under {SYSTEM}/ are Plastron's own")));
+        }
+        let key = format!("{}{name}", self.prefix);
+        if key.len() > MAX_NAME_BYTES {
+            return Err(refuse(format!(
+                "with the bucket's prefix it has {} bytes, and a key has {MAX_NAME_BYTES} at the most",
+                key.len()
+            )));
+        }
+        Path::parse(&key).map_err(|error| refuse(error.to_string()))
+    }
+
+    /// The key that every name beginning with `prefix` begins with.
+    pub(crate) fn list_key(&self, prefix: &str) -> Result<String, Fault> {
+        check_prefix(prefix)?;
+        Ok(format!("{}{prefix}", self.prefix))
+    }
+
+    /// The name of a key, or none if the key is outside the bucket's prefix.
+    pub(crate) fn name<'a>(&self, key: &'a str) -> Option<&'a str> {
+        key.strip_prefix(self.prefix.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// The bucket's prefix.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+}
+
+/// Whether `name`, or the beginning of a name, belongs to Plastron itself.
+pub(crate) fn is_system(name: &str) -> bool {
+    name.split('/').next() == Some(SYSTEM)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reason(name: &str) -> String {
+        match check_name(name) {
+            Err(Fault::Name { reason }) => reason,
+            other => panic!("{name:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn names_are_refused_with_the_reason() {
+        for (name, words) in [
+            ("", "empty"),
+            (".", "segment ."),
+            ("..", "segment .."),
+            ("a/../b", "segment .."),
+            ("a/./b", "segment ."),
+            ("/a", "starts with /"),
+            ("a/", "ends with /"),
+            ("/", "starts with /"),
+            ("a//b", "empty segment"),
+            ("a\0b", "U+0000 at byte 1"),
+            ("a\nb", "U+000A at byte 1"),
+            ("\u{7f}", "U+007F"),
+            ("a\u{85}", "U+0085"),
+            ("\u{ffff}", "U+FFFF"),
+            (&"x".repeat(1025), "1025 bytes"),
+            (&"ä".repeat(513), "1026 bytes"),
+        ] {
+            assert!(reason(name).contains(words), "{name:?}: {}", reason(name));
+        }
+    }
+
+    #[test]
+    fn names_that_look_odd_are_kept_as_they_stand() {
+        let names = Names::new("db1_").unwrap();
+        for name in [
+            "a b",
+            "100%",
+            "%2F",
+            "%",
+            "a+b",
+            "#1",
+            "ü/✓/𝄞",
+            "a?b",
+            "...",
+            "a/.hidden",
+            "~",
+            "*",
+            "\\",
+            "a:b",
+            "\"",
+            " ",
+        ] {
+            let key = names.key(name, false).unwrap();
+            assert_eq!(key.as_ref(), format!("db1_{name}"));
+            assert_eq!(names.name(key.as_ref()), Some(name));
+        }
+        assert!(Names::new("").unwrap().key(&"x".repeat(1024), false).is_ok());
+    }
+
+    #[test]
+    fn the_prefix_counts_against_the_length() {
+        let names = Names::new("db1/").unwrap();
+        assert!(names.key(&"x".repeat(1020), false).is_ok());
+        assert!(matches!(names.key(&"x".repeat(1021), false), Err(Fault::Name { .. })));
+    }
+
+    #[test]
+    fn plastrons_own_names_need_the_system_view() {
+        let names = Names::new("").unwrap();
+        for name in ["_plastron", "_plastron/log/1.seg"] {
+            assert!(matches!(names.key(name, false), Err(Fault::Name { .. })));
+            assert!(names.key(name, true).is_ok());
+        }
+        assert!(names.key("_plastrons", false).is_ok());
+        assert!(names.key("a/_plastron/x", false).is_ok());
+    }
+
+    #[test]
+    fn prefixes_are_open_ended() {
+        for prefix in ["", "db1/", "db1_", "a/.", "a/..", "ü"] {
+            assert!(Names::new(prefix).is_ok(), "{prefix}");
+        }
+        for prefix in ["/", "/a", "a//", "../", "a/./", "a\nb", &"x".repeat(1025)] {
+            assert!(matches!(Names::new(prefix), Err(Fault::Config(_))), "{prefix}");
+        }
+        // An open-ended prefix must not complete to a forbidden segment.
+        assert!(matches!(Names::new("a/.").unwrap().key(".", false), Err(Fault::Name { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn an_accepted_name_survives_the_way_to_a_key_and_back(prefix in "[a-z]{0,3}[/_]?", name in "\\PC{0,40}") {
+            if let Ok(names) = Names::new(&prefix) {
+                match names.key(&name, false) {
+                    Ok(key) => {
+                        prop_assert_eq!(key.as_ref(), format!("{prefix}{name}"));
+                        prop_assert_eq!(names.name(key.as_ref()), Some(name.as_str()));
+                    }
+                    Err(Fault::Name { .. }) => {}
+                    Err(other) => prop_assert!(false, "{}", other),
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_is_accepted_or_refused_without_panic(name in any::<String>()) {
+            let sound = !name.is_empty()
+                && name.len() <= MAX_NAME_BYTES
+                && !name.chars().any(|c| c.is_control() || c == '\u{fffe}' || c == '\u{ffff}')
+                && name.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
+            prop_assert_eq!(check_name(&name).is_ok(), sound);
+        }
+    }
+}
