@@ -1,0 +1,159 @@
+//! Starting, serving and stopping.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use plastron_sources::clock::{Clock as _, SystemClock};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::access::Access;
+use super::service::{Shared, serve};
+use super::table::Table;
+use crate::error::{Context as _, Result};
+
+/// Connections served at once; more wait to be accepted.
+const MAX_CONNECTIONS: usize = 1024;
+
+/// How a [`GcsServer`] behaves.
+#[derive(Debug)]
+pub struct GcsBuilder {
+    token: String,
+    anonymous: bool,
+    careless: bool,
+    limit: u64,
+}
+
+impl GcsBuilder {
+    /// The bearer token that is right. Default `plastron-test-token`.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = token.into();
+        self
+    }
+
+    /// Whether requests without a token (or with an empty one) are let in. Default true; a wrong token never is.
+    #[must_use]
+    pub fn anonymous(mut self, allowed: bool) -> Self {
+        self.anonymous = allowed;
+        self
+    }
+
+    /// Whether every precondition is ignored, as some stores do. Default false.
+    #[must_use]
+    pub fn careless(mut self, careless: bool) -> Self {
+        self.careless = careless;
+        self
+    }
+
+    /// How many bytes of objects and parts it holds at the most; uploads beyond are refused with 507. Default 4 GiB.
+    #[must_use]
+    pub fn limit(mut self, bytes: u64) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// Starts it on a free loopback port, on the current tokio runtime.
+    ///
+    /// # Errors
+    /// `Unavailable` when no port can be bound or no temporary file written.
+    pub async fn start(self) -> Result<GcsServer> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context(|| "bind a port for gcs".into())?;
+        let address = listener.local_addr().context(|| "read the port of gcs".into())?;
+        let files = tempfile::Builder::new().prefix("plastron-gcs-").tempdir();
+        let files = files.context(|| "make a directory for the credentials of gcs".into())?;
+        let credentials_file = files.path().join("service-account.json");
+        let account = serde_json::json!({
+            "type": "service_account",
+            "gcs_base_url": format!("http://{address}"),
+            "disable_oauth": true,
+            "client_email": "",
+            "private_key": "",
+            "private_key_id": "",
+        });
+        tokio::fs::write(&credentials_file, account.to_string())
+            .await
+            .context(|| format!("write {}", credentials_file.display()))?;
+        // As at Google, generations are microseconds since 1970, so that no two servers share one.
+        let now = SystemClock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let generation = u64::try_from(now.as_micros()).unwrap_or_default();
+        let shared = Arc::new(Shared {
+            table: Mutex::new(Table::new(generation, self.limit, self.careless)),
+            access: Access { token: self.token.clone(), anonymous: self.anonymous },
+            careless: self.careless,
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(accept(listener, shared));
+        Ok(GcsServer { address, token: self.token, credentials_file, tasks, files })
+    }
+}
+
+/// A running server; dropping it stops it.
+#[derive(Debug)]
+pub struct GcsServer {
+    address: SocketAddr,
+    token: String,
+    credentials_file: PathBuf,
+    tasks: JoinSet<()>,
+    files: TempDir,
+}
+
+impl GcsServer {
+    /// Begins to describe a server.
+    pub fn builder() -> GcsBuilder {
+        GcsBuilder { token: "plastron-test-token".into(), anonymous: true, careless: false, limit: 4 << 30 }
+    }
+
+    /// Its base URL, without a trailing slash.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The bearer token it takes.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// A service-account file that leads here without a token (`disable_oauth`); removed when the server stops.
+    pub fn credentials_file(&self) -> &Path {
+        &self.credentials_file
+    }
+
+    /// Stops accepting, ends all connections and forgets everything.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+        let files = self.files;
+        let _ = tokio::task::spawn_blocking(move || files.close()).await;
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.len() >= MAX_CONNECTIONS {
+            connections.join_next().await;
+        }
+        tokio::select! {
+            accepted = listener.accept() => {
+                // An error here is a connection that went away before it was accepted, or no file descriptors left for now.
+                if let Ok((stream, _)) = accepted {
+                    connections.spawn(connection(stream, Arc::clone(&shared)));
+                }
+            }
+            _ = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| serve(Arc::clone(&shared), request));
+    // What ends a connection early is the client's business: it sees it too.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
