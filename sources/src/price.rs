@@ -26,7 +26,7 @@ pub struct PriceTable {
     pub product: &'static str,
     /// The provider's price list.
     pub source: &'static str,
-    /// The day the numbers were taken from it, `YYYY-MM-DD`; empty where nothing costs anything.
+    /// The month of the price list that the numbers are from, `YYYY-MM`; empty where nothing costs anything.
     pub as_of: &'static str,
 }
 
@@ -54,20 +54,20 @@ impl PriceTable {
         storage_usd_per_gb_month: 0.023,
         product: "Amazon S3 Standard, us-east-1",
         source: "https://aws.amazon.com/s3/pricing/",
-        as_of: "2025-06-01",
+        as_of: "2025-06",
     };
 
-    /// Azure Blob Storage, hot tier, locally redundant, East US.
+    /// Azure Blob Storage, hot tier, locally redundant, East US 2.
     pub const AZURE: Self = Self {
         write_usd_per_1000: 0.005,
         list_usd_per_1000: 0.005,
         read_usd_per_1000: 0.0004,
         delete_usd_per_1000: 0.0,
         egress_usd_per_gb: 0.087,
-        storage_usd_per_gb_month: 0.0184,
-        product: "Azure Blob Storage hot LRS, East US",
+        storage_usd_per_gb_month: 0.018,
+        product: "Azure Blob Storage hot LRS, East US 2",
         source: "https://azure.microsoft.com/pricing/details/storage/blobs/",
-        as_of: "2025-06-01",
+        as_of: "2025-06",
     };
 
     /// Google Cloud Storage, Standard class, one region of the US.
@@ -80,7 +80,7 @@ impl PriceTable {
         storage_usd_per_gb_month: 0.02,
         product: "Google Cloud Storage Standard, single region (us-central1)",
         source: "https://cloud.google.com/storage/pricing",
-        as_of: "2025-06-01",
+        as_of: "2025-06",
     };
 
     /// The list prices of `provider`.
@@ -115,6 +115,37 @@ impl PriceTable {
         match outcome {
             Outcome::Throttled | Outcome::Failed | Outcome::Broken => 0,
             _ => (self.request_usd(kind) * 1e9).round() as u64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_objects_at_s3() {
+        let prices = PriceTable::of(Provider::S3);
+        let million = |kind, outcome| prices.nanodollars(kind, outcome) * 1_000_000;
+        assert_eq!(million(RequestKind::Put, Outcome::Ok), 5_000_000_000, "five dollars");
+        assert_eq!(million(RequestKind::Get, Outcome::NotFound), 400_000_000, "forty cents");
+        assert_eq!(million(RequestKind::List, Outcome::Ok), 5_000_000_000);
+        assert_eq!(million(RequestKind::Delete, Outcome::Ok), 0);
+        for outcome in [Outcome::Throttled, Outcome::Failed, Outcome::Broken] {
+            assert_eq!(million(RequestKind::Put, outcome), 0);
+        }
+        assert_eq!(million(RequestKind::Put, Outcome::Conflict), 5_000_000_000, "a refused request is billed");
+    }
+
+    #[test]
+    fn what_stays_at_home_is_free_and_everything_else_says_where_its_price_is_from() {
+        for provider in [Provider::Dir, Provider::Memory] {
+            assert_eq!(PriceTable::of(provider), PriceTable::FREE);
+        }
+        for provider in [Provider::S3, Provider::Azure, Provider::Gcp] {
+            let prices = PriceTable::of(provider);
+            assert!(prices.source.starts_with("https://") && prices.as_of.len() == 7 && !prices.product.is_empty());
+            assert!(RequestKind::ALL.iter().all(|kind| (0.0..0.001).contains(&prices.request_usd(*kind))));
         }
     }
 }

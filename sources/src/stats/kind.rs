@@ -130,6 +130,8 @@ impl Outcome {
 pub enum Event {
     /// A request was sent again after a failure.
     Retry,
+    /// A request was given up: its deadline passed, or its last attempt failed.
+    GaveUp,
     /// A second request was sent for a slow read.
     Hedge,
     /// That second request answered first.
@@ -146,8 +148,9 @@ pub enum Event {
 
 impl Event {
     /// Every event, in declaration order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Retry,
+        Self::GaveUp,
         Self::Hedge,
         Self::HedgeWon,
         Self::Renewal,
@@ -160,6 +163,7 @@ impl Event {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Retry => "retry",
+            Self::GaveUp => "gave_up",
             Self::Hedge => "hedge",
             Self::HedgeWon => "hedge_won",
             Self::Renewal => "renewal",

@@ -22,6 +22,12 @@ impl Connector {
         Self { shared: Arc::new(Shared::new(options)) }
     }
 
+    /// Takes the endpoint for one that has answered before.
+    #[cfg(test)]
+    pub(super) fn mark_reached(&self) {
+        self.shared.reached.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+
     /// A client that performs its requests through `inner`.
     pub(super) fn over(&self, inner: HttpClient) -> HttpClient {
         HttpClient::new(Service { inner, shared: Arc::clone(&self.shared) })

@@ -131,7 +131,8 @@ fn endpoint(uri: &Uri) -> String {
 /// kept, since a TLS library's last word alone may say little.
 fn innermost(error: &HttpError) -> String {
     let mut texts = Vec::new();
-    let mut cause: Option<&dyn Error> = Some(error);
+    // The outermost one is `object_store`'s wrapping.
+    let mut cause = error.source();
     while let Some(found) = cause {
         texts.push(found.to_string());
         cause = found.source();

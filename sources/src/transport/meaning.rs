@@ -65,6 +65,9 @@ impl Asked<'_> {
         if let Some(verdict) = self.by_code(status, headers, said) {
             return verdict;
         }
+        if self.kind == RequestKind::Token {
+            return Meaning::Refused(Outcome::Denied, self.no_token(status, said));
+        }
         match status {
             StatusCode::NOT_MODIFIED => Meaning::Answer(Outcome::Conflict),
             StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT => self.conflict(status, said),
@@ -202,9 +205,6 @@ impl Asked<'_> {
 
     /// What remains.
     fn anything_else(&self, status: StatusCode, said: &Said) -> Meaning {
-        if self.kind == RequestKind::Token {
-            return Meaning::Refused(Outcome::Denied, self.no_token(status, said));
-        }
         // A block list whose blocks are gone: an earlier attempt has used them.
         let blocks_gone = matches!(said.code.as_str(), "InvalidBlockList" | "InvalidBlobOrBlock" | "InvalidPart");
         if self.kind == RequestKind::Complete && self.repeated && blocks_gone {

@@ -39,7 +39,7 @@ mod upload_checks;
 #[cfg(test)]
 mod test_clock;
 #[cfg(test)]
-mod transport_test;
+mod tests;
 
 pub(crate) use connector::Connector;
 pub(crate) use fault::{Refused, fault_of};

@@ -84,6 +84,7 @@ impl Service {
         loop {
             course.hold_back(bandwidth.take(exchange.up() + exchange.expected_down()).await);
             let Some(allowed) = course.attempt() else {
+                options.stats.count(Event::GaveUp);
                 return Err(course.out_of_time(exchange.kind));
             };
             let failure = match self.attempt_or_two(&exchange, allowed, course.repeats()).await {
@@ -118,7 +119,13 @@ impl Service {
             let kind = exchange.kind.as_str();
             let text = failure.text.clone();
             let reached = reached.load(std::sync::atomic::Ordering::Relaxed);
-            let pause = course.pause(failure, exchange.kind, reached, &*options.entropy)?;
+            let pause = match course.pause(failure, exchange.kind, reached, &*options.entropy) {
+                Ok(pause) => pause,
+                Err(fault) => {
+                    options.stats.count(Event::GaveUp);
+                    return Err(fault);
+                }
+            };
             tracing::debug!(
                 bucket = options.address,
                 kind,

@@ -1,1 +1,0 @@
-//! The transport as a whole, over a scripted server.
