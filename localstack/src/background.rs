@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::error::{Context as _, Error, Result};
 
@@ -26,6 +27,32 @@ pub(crate) fn run_blocking<T: Send + 'static>(work: impl Future<Output = Result<
         let _ = sender.send(work.await);
     });
     receiver.recv().unwrap_or_else(|_| Err(Error::unavailable("the launcher's background task ended early")))
+}
+
+/// A task on the background runtime that ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct BackgroundTask(Option<JoinHandle<()>>);
+
+impl BackgroundTask {
+    pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Result<Self> {
+        Ok(Self(Some(handle()?.spawn(work))))
+    }
+
+    /// Ends it and waits until it is gone.
+    pub(crate) async fn stop(mut self) {
+        if let Some(task) = self.0.take() {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for BackgroundTask {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
 }
 
 fn handle() -> Result<Handle> {

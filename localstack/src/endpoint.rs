@@ -70,7 +70,7 @@ impl Endpoint {
         self.store_string_with(bucket, prefix, &self.url, (&self.access_key, &self.secret_key))
     }
 
-    /// The same through another address that leads to this server, such as a a fault proxy's.
+    /// The same through another address that leads to this server, such as a [`FaultProxy`](crate::FaultProxy)'s.
     pub fn store_string_at(&self, url: &str, bucket: &str, prefix: &str) -> String {
         self.store_string_with(bucket, prefix, &self.url_at(url), (&self.access_key, &self.secret_key))
     }

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::access::Access;
 use super::service::{Shared, serve};
 use super::table::Table;
+use crate::background::{self, BackgroundTask};
 use crate::error::{Context as _, Result};
 
 /// Connections served at once; more wait to be accepted.
@@ -59,11 +60,15 @@ impl GcsBuilder {
         self
     }
 
-    /// Starts it on a free loopback port, on the current tokio runtime.
+    /// Starts it on a free loopback port, on threads of its own.
     ///
     /// # Errors
     /// `Unavailable` when no port can be bound or no temporary file written.
     pub async fn start(self) -> Result<GcsServer> {
+        background::run(self.start_here()).await
+    }
+
+    async fn start_here(self) -> Result<GcsServer> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context(|| "bind a port for gcs".into())?;
         let address = listener.local_addr().context(|| "read the port of gcs".into())?;
         let files = tempfile::Builder::new().prefix("plastron-gcs-").tempdir();
@@ -88,9 +93,8 @@ impl GcsBuilder {
             access: Access { token: self.token.clone(), anonymous: self.anonymous },
             careless: self.careless,
         });
-        let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, shared));
-        Ok(GcsServer { address, token: self.token, credentials_file, tasks, files })
+        let task = BackgroundTask::spawn(accept(listener, shared))?;
+        Ok(GcsServer { address, token: self.token, credentials_file, task, files })
     }
 }
 
@@ -100,7 +104,7 @@ pub struct GcsServer {
     address: SocketAddr,
     token: String,
     credentials_file: PathBuf,
-    tasks: JoinSet<()>,
+    task: BackgroundTask,
     files: TempDir,
 }
 
@@ -126,8 +130,8 @@ impl GcsServer {
     }
 
     /// Stops accepting, ends all connections and forgets everything.
-    pub async fn stop(mut self) {
-        self.tasks.shutdown().await;
+    pub async fn stop(self) {
+        self.task.stop().await;
         let files = self.files;
         let _ = tokio::task::spawn_blocking(move || files.close()).await;
     }
