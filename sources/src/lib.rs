@@ -24,6 +24,8 @@ mod secret;
 mod source;
 mod stats;
 mod sums;
+#[cfg(test)]
+mod testing;
 
 #[cfg(feature = "azure")]
 mod azure;

@@ -66,6 +66,15 @@ impl MemoryStore {
         Self { objects: Arc::default(), clock, stats }
     }
 
+    /// Takes the last byte off an object, as no store should.
+    #[cfg(test)]
+    pub(crate) fn shrink(&self, key: &str) {
+        if let Some(entry) = self.lock().by_key.get_mut(key) {
+            entry.data.truncate(entry.data.len() - 1);
+            entry.meta.size -= 1;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Objects> {
         // Nothing panics while it holds the lock, and every change is one insertion or removal.
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)

@@ -16,7 +16,13 @@ impl OpenBucket {
         let Some(found) = self.look(key).await? else {
             return Err(self.missing().await);
         };
-        self.remove(key).await?;
+        if let Err(fault) = self.remove(key).await {
+            // Was only the acknowledgement lost?
+            match self.look(key).await {
+                Ok(None) => {}
+                _ => return Err(fault),
+            }
+        }
         if let Some(Ok(Creation { place: SumsPlace::Side(id), .. })) = found.entry.as_deref().map(Creation::decode) {
             let side = self.names.key(&side_object_name(id), true)?;
             if let Err(fault) = self.remove(&side).await {

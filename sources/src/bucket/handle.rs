@@ -49,7 +49,12 @@ impl Bucket {
         let names = Names::new(&options.prefix).map_err(failed)?;
         let stats = Arc::new(Stats::new(options.provider));
         let source = super::open_source(&options, &stats).await.map_err(failed)?;
-        let open = Arc::new(OpenBucket::new(source, options, names, stats));
+        Self::over(OpenBucket::new(source, options, names, stats)).await
+    }
+
+    /// Proves what has to be proved of a source that is open.
+    pub(crate) async fn over(open: OpenBucket) -> Result<Self> {
+        let open = Arc::new(open);
         let failed = |fault| Error::new("open", open.source.address.clone(), fault);
         super::prove_bucket(&open).await.map_err(failed)?;
         if open.options.probe == ProbeMode::Start && !open.options.readonly {
@@ -216,6 +221,13 @@ impl Bucket {
     /// further. Takes no longer than the retry deadline.
     pub async fn close(&self) {
         self.open.cleanup.idle().await;
+    }
+
+    /// The user-metadata entry of an object.
+    #[cfg(test)]
+    pub(crate) async fn entry(&self, name: &str) -> Option<String> {
+        let key = self.open.names.key(name, true).ok()?;
+        self.open.look(&key).await.ok()??.entry
     }
 
     /// Checks a name as every operation does, without a request.

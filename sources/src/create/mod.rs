@@ -32,3 +32,6 @@ pub use writer::ObjectWriter;
 use settle::Settled;
 use side::SideObject;
 use upload::{Finished, Upload};
+
+#[cfg(test)]
+mod create_test;

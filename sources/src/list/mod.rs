@@ -15,3 +15,6 @@ pub(crate) use listing::list;
 pub use options::ListOptions;
 
 use pages::{Page, Pages};
+
+#[cfg(test)]
+mod list_test;

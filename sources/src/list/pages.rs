@@ -124,7 +124,9 @@ impl Pages {
     fn stream(&self, after: Option<&str>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
         let parent = self.prefix.rsplit_once('/').and_then(|(parent, _)| Path::parse(parent).ok());
         let before = just_before(&self.prefix);
-        let offset = after.into_iter().chain(before.as_deref()).max().and_then(|offset| Path::parse(offset).ok());
+        // A path loses slashes at its ends; an offset may become smaller by that, but must not become greater.
+        let parse = |offset: &str| Path::parse(offset).ok().filter(|path| path.as_ref() <= offset);
+        let offset = after.into_iter().chain(before.as_deref()).filter_map(parse).max();
         match offset {
             Some(offset) => self.source.store.list_with_offset(parent.as_ref(), &offset),
             None => self.source.store.list(parent.as_ref()),

@@ -13,3 +13,6 @@ mod row;
 pub(crate) use checks::prove_creates;
 pub use report::ProbeReport;
 pub use row::{ProbeCheck, ProbeOutcome, ProbeRow};
+
+#[cfg(test)]
+mod probe_test;

@@ -18,3 +18,6 @@ pub use object::Object;
 
 use piece::PieceReader;
 use plan::{Span, coalesce, split};
+
+#[cfg(test)]
+mod read_test;
