@@ -8,8 +8,8 @@ use std::fmt;
 use crate::error::{Error, Reason, Result};
 use crate::lexical;
 use crate::limits::{MAX_DEPTH, MAX_KEY_BYTES};
-use crate::secrecy::is_secret_key;
-use crate::source_text::{MASK, Origin};
+use crate::secrecy::{self, MASK, is_secret_key};
+use crate::source_text::Origin;
 use crate::value::{Bracket, Node, Value};
 
 /// Settings by key, in the order in which they were first set.
@@ -43,7 +43,7 @@ impl Entry {
     }
 
     pub(crate) fn is_flag(&self) -> bool {
-        self.value.node == Node::Flag
+        matches!(self.value.node, Node::Flag)
     }
 
     /// The setting of `value` at a path: sections around a setting. The key of each is said to stand at `origin`.
@@ -151,8 +151,28 @@ impl Config {
         if is_secret_key(path) {
             value = value.into_secret();
         }
-        self.set_at(&parts, value);
+        match self.existing(path) {
+            Some(slot) => *slot = value,
+            None => self.set_at(&parts, value),
+        }
         Ok(())
+    }
+
+    /// What [`Config::get`] finds, unless it is an item of a list.
+    fn existing(&mut self, path: &str) -> Option<&mut Value> {
+        if !self.has_settings() {
+            return None;
+        }
+        if let Some(index) = self.entries.iter().rposition(|entry| entry.name() == Some(path)) {
+            return self.entries.get_mut(index).map(|entry| &mut entry.value);
+        }
+        self.entries.iter_mut().rev().find_map(|entry| {
+            let rest = path.strip_prefix(entry.name()?)?.strip_prefix('.')?.to_owned();
+            match &mut entry.value.node {
+                Node::Group { config, .. } => config.existing(&rest),
+                _ => None,
+            }
+        })
     }
 
     fn set_at(&mut self, parts: &[&str], value: Value) {
@@ -227,7 +247,7 @@ impl fmt::Debug for Config {
         for Entry { key, value } in &self.entries {
             match &key.node {
                 _ if key.secret => map.entry(&format_args!("{MASK}"), value),
-                Node::Text { text, .. } => map.entry(&format_args!("{text}"), value),
+                Node::Text { text, .. } => map.entry(&format_args!("{}", secrecy::masked(text)), value),
                 _ => map.entry(key, value),
             };
         }

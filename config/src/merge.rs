@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 
 use crate::config::{Config, Entry};
-use crate::value::{Node, Value};
+use crate::value::Node;
 
 impl Config {
     /// Puts `later` on top of this configuration: key by key the later setting wins, and sections are merged.
@@ -24,52 +24,84 @@ impl Config {
     /// # Ok::<(), plastron_config::Error>(())
     /// ```
     pub fn merge(&mut self, later: Config) {
-        let sections = self.has_settings() || later.has_settings();
-        if sections && !(self.has_only_names() && later.has_only_names()) {
+        let settings = self.has_settings() || later.has_settings();
+        if settings && !(self.has_only_names() && later.has_only_names()) {
+            // One of them is a list that can't hold settings.
             *self = later;
             return;
         }
-        let mut places: HashMap<String, usize> =
-            self.entries.iter().enumerate().filter_map(|(at, entry)| Some((entry.name()?.to_owned(), at))).collect();
-        for entry in later.entries {
+        self.entries.extend(later.entries);
+        *self = Self::from_settings(std::mem::take(&mut self.entries));
+    }
+
+    /// Settings as they stand in a text, with those that come twice merged. A setting stays where its key first stood.
+    pub(crate) fn from_settings(entries: Vec<Entry>) -> Self {
+        let mut places: HashMap<String, usize> = HashMap::new();
+        let mut slots: Vec<Slot> = Vec::with_capacity(entries.len());
+        for entry in entries {
             let place = entry.name().and_then(|name| places.get(name).copied());
-            match place.and_then(|place| self.entries.get_mut(place)) {
-                Some(earlier) => earlier.override_with(entry),
+            match place.and_then(|place| slots.get_mut(place)) {
+                Some(slot) => slot.override_with(entry),
                 None => {
                     if let Some(name) = entry.name() {
-                        places.insert(name.to_owned(), self.entries.len());
+                        places.insert(name.to_owned(), slots.len());
                     }
-                    self.entries.push(entry);
+                    slots.push(Slot { entry, traits: None, grown: false });
                 }
             }
         }
-    }
-
-    /// Settings as they stand in a text, with those that come twice merged.
-    pub(crate) fn from_settings(entries: Vec<Entry>) -> Self {
-        let mut config = Self::new();
-        config.merge(Self { entries });
-        config
+        Self { entries: slots.into_iter().map(Slot::finish).collect() }
     }
 }
 
-impl Entry {
+/// The setting of one key while settings are merged. Sections that are to be merged are only strung together at first, and merged
+/// when all of them are there: merging them one by one would take time by the square of their number.
+struct Slot {
+    entry: Entry,
+    /// What is known of the bracket behind the key.
+    traits: Option<Traits>,
+    /// Whether entries of later sections were added.
+    grown: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Traits {
+    settings: bool,
+    only_names: bool,
+}
+
+impl Traits {
+    fn of(config: &Config) -> Self {
+        Self { settings: config.has_settings(), only_names: config.has_only_names() }
+    }
+}
+
+impl Slot {
     fn override_with(&mut self, later: Entry) {
-        self.key = later.key;
-        match (&mut self.value.node, later.value) {
-            (
-                Node::Group { config: earlier, .. },
-                Value { node: Node::Group { config: later, bracket }, secret, origin },
-            ) => {
-                if earlier.has_settings() || later.has_settings() {
-                    earlier.merge(later);
-                    self.value.origin = origin;
-                    self.value.secret |= secret;
-                } else {
-                    self.value = Value::new(Node::Group { config: later, bracket }, secret, origin);
+        if let (Node::Group { config: earlier, .. }, Node::Group { config, .. }) =
+            (&mut self.entry.value.node, &later.value.node)
+        {
+            let one = self.traits.unwrap_or_else(|| Traits::of(earlier));
+            let two = Traits::of(config);
+            if (one.settings || two.settings) && one.only_names && two.only_names {
+                self.traits = Some(Traits { settings: true, only_names: true });
+                self.grown = true;
+                self.entry.key = later.key;
+                self.entry.value.origin = later.value.origin;
+                self.entry.value.secret |= later.value.secret;
+                if let Node::Group { config, .. } = later.value.node {
+                    earlier.entries.extend(config.entries);
                 }
+                return;
             }
-            (_, later) => self.value = later,
         }
+        *self = Self { entry: later, traits: None, grown: false };
+    }
+
+    fn finish(mut self) -> Entry {
+        if let (true, Node::Group { config, .. }) = (self.grown, &mut self.entry.value.node) {
+            *config = Config::from_settings(std::mem::take(&mut config.entries));
+        }
+        self.entry
     }
 }

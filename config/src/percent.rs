@@ -31,6 +31,19 @@ pub(crate) fn decode(text: &str) -> Result<String, PercentFault> {
     String::from_utf8(bytes).map_err(|_| fault(0, "the percent escapes do not spell UTF-8"))
 }
 
+/// As [`decode`], but what is malformed stays as it is: to search a text, not to use it.
+pub(crate) fn decode_lossy(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(b) = text.as_bytes().get(at).copied() {
+        let escaped =
+            text.get(at + 1..at + 3).filter(|_| b == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(escaped.unwrap_or(b));
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +58,10 @@ mod tests {
         {
             assert_eq!(decode(text).unwrap_err().at, at, "{text}");
         }
+    }
+
+    #[test]
+    fn searches_what_is_malformed() {
+        assert_eq!(decode_lossy("a%3Db%zz%2%é%ff%00"), "a=b%zz%2%é\u{fffd}\0");
     }
 }

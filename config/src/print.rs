@@ -2,11 +2,12 @@
 //!
 //! It writes no blanks, dotted keys as nested sections, and quotes where the text had them or where they are needed.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::config::{Config, Entry};
 use crate::lexical;
-use crate::source_text::MASK;
+use crate::secrecy::{self, MASK};
 use crate::value::{Bracket, Node, Value};
 
 impl Config {
@@ -51,10 +52,11 @@ fn write_config(out: &mut String, config: &Config, bracket: Option<Bracket>, red
             Node::Text { text, quoted } if !(redact && key.secret) => {
                 let misread = settings
                     && (lexical::is_numeric(text) || (bracket != Some(Bracket::Square) && lexical::is_dotted(text)));
-                if *quoted || misread || !lexical::is_bare_key(text) {
-                    lexical::quote_into(out, text);
+                let text = shown(text, redact);
+                if *quoted || misread || !lexical::is_bare_key(&text) {
+                    lexical::quote_into(out, &text);
                 } else {
-                    out.push_str(text);
+                    out.push_str(&text);
                 }
             }
             _ => write_value(out, key, redact),
@@ -67,15 +69,26 @@ fn write_config(out: &mut String, config: &Config, bracket: Option<Bracket>, red
 }
 
 fn is_flag(value: &Value) -> bool {
-    value.node == Node::Flag
+    matches!(value.node, Node::Flag)
+}
+
+/// The text, or what may be shown of it.
+fn shown(text: &str, redact: bool) -> Cow<'_, str> {
+    if redact { secrecy::masked(text) } else { Cow::Borrowed(text) }
 }
 
 fn write_value(out: &mut String, value: &Value, redact: bool) {
     match &value.node {
         Node::Flag | Node::Empty => {}
         _ if redact && value.secret => out.push_str(MASK),
-        Node::Text { text, quoted } if *quoted || !lexical::is_bare_value(text) => lexical::quote_into(out, text),
-        Node::Text { text, .. } => out.push_str(text),
+        Node::Text { text, quoted } => {
+            let text = shown(text, redact);
+            if *quoted || !lexical::is_bare_value(&text) {
+                lexical::quote_into(out, &text);
+            } else {
+                out.push_str(&text);
+            }
+        }
         Node::Group { bracket, config } => {
             out.push(bracket.open());
             write_config(out, config, Some(*bracket), redact);

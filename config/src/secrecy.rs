@@ -6,7 +6,11 @@
 //! is not clearly the next setting (`,name=`) is hidden too, because `auth_token=AK,SK` and `auth_token="AK";SK` are the
 //! mistakes that people make.
 
+use std::borrow::Cow;
 use std::ops::Range;
+
+/// What is shown in the place of a secret.
+pub(crate) const MASK: &str = "[secret]";
 
 /// Parts of a key's name, lower case and without `_`, `-` and `.`, that make it a secret one.
 const SECRET_PARTS: [&str; 12] = [
@@ -60,17 +64,38 @@ pub(crate) fn is_plain_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.'))
 }
 
-/// The parts of `text` that must not be shown, in order of their starts.
+/// `text` with the parts that must not be shown replaced by `[secret]`.
+pub(crate) fn masked(text: &str) -> Cow<'_, str> {
+    let ranges = masked_ranges(text);
+    if ranges.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::new();
+    let mut at = 0;
+    for range in ranges {
+        shown.push_str(text.get(at..range.start).unwrap_or_default());
+        shown.push_str(MASK);
+        at = range.end;
+    }
+    shown.push_str(text.get(at..).unwrap_or_default());
+    Cow::Owned(shown)
+}
+
+/// The parts of `text` that must not be shown, in order and apart from each other. Takes time by the length of the text.
 pub(crate) fn masked_ranges(text: &str) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
     let mut masked = Vec::new();
     let mut at = 0;
+    // Up to here user information has been looked for.
+    let mut searched = 0;
     while at < bytes.len() {
+        if at >= searched && byte(bytes, at) == b'/' && byte(bytes, at + 1) == b'/' {
+            let (user, end) = user_information(bytes, at + 2);
+            searched = end;
+            masked.extend(user);
+        }
         let word = run(bytes, at, is_key_byte);
         if word == at {
-            if let Some(user) = user_information(bytes, at) {
-                masked.push(user);
-            }
             at += 1;
             continue;
         }
@@ -81,7 +106,21 @@ pub(crate) fn masked_ranges(text: &str) -> Vec<Range<usize>> {
             masked.push(value..at);
         }
     }
-    masked
+    disjoint(masked)
+}
+
+/// The same parts in order, with those that overlap or touch joined, and without empty ones.
+pub(crate) fn disjoint(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.retain(|range| !range.is_empty());
+    ranges.sort_by_key(|range| range.start);
+    let mut apart: Vec<Range<usize>> = Vec::new();
+    for range in ranges {
+        match apart.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => apart.push(range),
+        }
+    }
+    apart
 }
 
 fn is_key_byte(b: u8) -> bool {
@@ -136,39 +175,26 @@ fn end_of_secret(text: &str, mut at: usize) -> usize {
             if plain && matches!(byte(bytes, separator), b'=' | b':') {
                 return at;
             }
+            at = end.max(at + 1);
+        } else {
+            at += 1;
         }
-        at += 1;
     }
     bytes.len()
 }
 
-/// The user information of a URL (`//user:password@`) whose slashes start at `at`.
-fn user_information(bytes: &[u8], at: usize) -> Option<Range<usize>> {
-    if byte(bytes, at) != b'/' || byte(bytes, at + 1) != b'/' {
-        return None;
-    }
-    let start = at + 2;
-    // Secret keys hold slashes, and people paste them as they are: the last `@` counts, wherever it stands.
-    let end = run(bytes, start, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b','));
-    let sign = bytes.get(start..end)?.iter().rposition(|b| *b == b'@')?;
-    Some(start..start + sign)
+/// The user information of a URL (`//user:password@`) whose two slashes end at `start`, and where the URL ends.
+///
+/// Secret keys hold slashes, and people paste them as they are: the last `@` counts, wherever it stands.
+fn user_information(bytes: &[u8], start: usize) -> (Option<Range<usize>>, usize) {
+    let end = run(bytes, start, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b',' | b'?'));
+    let sign = bytes.get(start..end).and_then(|url| url.iter().rposition(|b| *b == b'@'));
+    (sign.map(|sign| start..start + sign), end)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// `text` with what is masked replaced by `*`.
-    fn masked(text: &str) -> String {
-        let mut shown = String::new();
-        let mut at = 0;
-        for range in masked_ranges(text) {
-            shown += &text[at..range.start];
-            shown.push('*');
-            at = range.end;
-        }
-        shown + &text[at..]
-    }
 
     #[test]
     fn knows_secret_names() {
@@ -203,9 +229,19 @@ mod tests {
             ("s3://AK:SK@bucket/p?x=1", "s3://*@bucket/p?x=1"),
             ("s3://AK:S/K@bucket/p?x=1", "s3://*@bucket/p?x=1"),
             ("endpoint=http://u:p@h:1/x,b=c@d", "endpoint=http://*@h:1/x,b=c@d"),
+            ("//a:b//c:d@h//e", "//*@h//e"),
             ("s3://b/p?auth_token=AK&b=2", "s3://b/p?auth_token=*&b=2"),
         ] {
-            assert_eq!(masked(text), shown, "{text}");
+            assert_eq!(masked(text), shown.replace('*', MASK), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_text_takes_no_more_than_its_length() {
+        for piece in ["//", "sig=", "sig=,", ",", "sig=\"", "a\"", "//@", "\"", " ", "sig "] {
+            let text = format!("sig={}", piece.repeat((1 << 18) / piece.len()));
+            masked_ranges(&text);
+            masked_ranges(&text[4..]);
         }
     }
 }

@@ -9,41 +9,30 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::position::Position;
-use crate::secrecy;
+use crate::secrecy::{self, MASK};
 
 /// Characters of a line shown on either side of the caret.
 const WINDOW: usize = 60;
 
-/// What stands in an excerpt for the value of a secret.
-pub(crate) const MASK: &str = "[secret]";
-
-/// A text and the parts of it that must not be shown.
+/// A text, and the function that finds the parts of it that must not be shown.
 pub(crate) struct SourceText {
     text: String,
-    masked: Vec<Range<usize>>,
+    masked: fn(&str) -> Vec<Range<usize>>,
 }
 
 impl SourceText {
     /// A configuration string.
     pub(crate) fn configuration(text: &str) -> Arc<Self> {
-        Arc::new(Self { text: text.to_owned(), masked: secrecy::masked_ranges(text) })
+        Self::with_masked(text, secrecy::masked_ranges)
     }
 
-    /// A text of which `masked` must not be shown besides what looks secret in any text.
-    pub(crate) fn with_masked(text: &str, masked: Vec<Range<usize>>) -> Arc<Self> {
-        let mut all = secrecy::masked_ranges(text);
-        all.extend(masked);
-        all.sort_by_key(|range| (range.start, range.end));
-        Arc::new(Self { text: text.to_owned(), masked: all })
+    /// A text of which `masked` finds what must not be shown, in order and apart from each other.
+    pub(crate) fn with_masked(text: &str, masked: fn(&str) -> Vec<Range<usize>>) -> Arc<Self> {
+        Arc::new(Self { text: text.to_owned(), masked })
     }
 
     fn position(&self, byte: usize) -> Position {
         Position::of(&self.text, byte)
-    }
-
-    /// The mask that covers `byte`, if one does; its first byte is not covered, so that a caret can stand at a secret's start.
-    fn mask_at(&self, byte: usize) -> Option<&Range<usize>> {
-        self.masked.iter().filter(|range| range.contains(&byte)).max_by_key(|range| range.end)
     }
 
     fn excerpt(&self, byte: usize) -> String {
@@ -53,11 +42,13 @@ impl SourceText {
         let rest = self.text.get(start..).unwrap_or_default();
         let end = start + rest.find('\n').unwrap_or(rest.len());
 
+        let masked = (self.masked)(&self.text);
+        let mut masks = masked.iter().skip_while(|range| range.end <= start).peekable();
         let mut shown: Vec<char> = Vec::new();
         let mut caret = None;
         let mut at = start;
         while at < end {
-            let (piece, next) = match self.mask_at(at) {
+            let (piece, next) = match masks.next_if(|range| range.contains(&at)) {
                 Some(range) => (MASK.chars().collect(), range.end.min(end)),
                 None => {
                     let character = self.text.get(at..).and_then(|rest| rest.chars().next()).unwrap_or(' ');

@@ -20,7 +20,7 @@ use crate::error::{Error, Reason, Result};
 use crate::lexical::is_identifier;
 use crate::limits::{MAX_DEPTH, MAX_SETTINGS, MAX_TEXT_BYTES};
 use crate::percent;
-use crate::secrecy::is_secret_key;
+use crate::secrecy::{self, is_secret_key};
 use crate::source_text::{Origin, SourceText};
 use crate::suggest;
 use crate::value::{Node, Value};
@@ -35,6 +35,9 @@ const SCHEMES: [(&str, &str); 7] = [
     ("gs", "gcp_store"),
     ("gcs", "gcp_store"),
 ];
+
+const NO_CREDENTIALS: &str = "credentials can't stand in a URL, since URLs end up in shell histories and logs; \
+     use auth_token in a configuration string, or the provider's environment variables";
 
 impl Config {
     /// Reads what a person gives to name a store: a URL short form (`s3://bucket/prefix?region=…`, see below) or a
@@ -96,8 +99,7 @@ struct Url<'a> {
 
 impl<'a> Url<'a> {
     fn new(text: &'a str, scheme_end: usize) -> Self {
-        let masked = secret_parameters(text);
-        Self { text, source: SourceText::with_masked(text, masked), scheme_end }
+        Self { text, source: SourceText::with_masked(text, masked_ranges), scheme_end }
     }
 
     fn read(&self) -> Result<Config> {
@@ -154,9 +156,7 @@ impl<'a> Url<'a> {
         let location = self.part(start..query);
         let authority = location.split('/').next().unwrap_or_default();
         if authority.contains('@') || (authority.contains(':') && location.contains('@')) {
-            let message = "credentials can't stand in a URL, since URLs end up in shell histories and logs; \
-                           use auth_token in a configuration string, or the provider's environment variables";
-            return Err(self.error(start, message));
+            return Err(self.error(start, NO_CREDENTIALS));
         }
         Ok(())
     }
@@ -191,8 +191,7 @@ impl<'a> Url<'a> {
     fn directory(&self, start: usize, path: usize, end: usize) -> Result<String> {
         let host = self.part(start..path);
         if !matches!(host, "" | "localhost") || path == end {
-            let message =
-                format!("a file URL takes an absolute path: file:///{}", self.part(start..end).trim_start_matches('/'));
+            let message = "a file URL takes an absolute path and no host, as in file:///var/lib/db";
             return Err(self.error(start, message));
         }
         self.decode(path..end)
@@ -249,6 +248,9 @@ impl<'a> Url<'a> {
                         let message = format!("brackets can't stand in a URL; write {name}.key=value for each setting");
                         return Err(self.error(start, message));
                     }
+                    if !secrecy::masked_ranges(&text).is_empty() {
+                        return Err(self.error(start, NO_CREDENTIALS));
+                    }
                     (if text.is_empty() { Node::Empty } else { Value::text_node(text) }, start)
                 }
             };
@@ -296,15 +298,17 @@ fn parameters(text: &str, query: usize) -> Vec<Parameter> {
     found
 }
 
-/// The values of secret parameters, whose names may hide behind percent escapes.
-fn secret_parameters(text: &str) -> Vec<Range<usize>> {
+/// What must not be shown of a URL: besides what is masked in any text, the values of parameters that are secret, or hold a
+/// secret, only when decoded.
+fn masked_ranges(text: &str) -> Vec<Range<usize>> {
+    let decoded = |range: &Range<usize>| percent::decode_lossy(text.get(range.clone()).unwrap_or_default());
     let query = text.find('?').unwrap_or(text.len());
-    parameters(text, query)
-        .into_iter()
-        .filter(|parameter| {
-            let name = text.get(parameter.name.clone()).unwrap_or_default();
-            percent::decode(name).is_ok_and(|name| is_secret_key(&name))
-        })
-        .filter_map(|parameter| parameter.value)
-        .collect()
+    let mut masked = secrecy::masked_ranges(text);
+    for Parameter { name, value } in parameters(text, query) {
+        let Some(value) = value else { continue };
+        if is_secret_key(&decoded(&name)) || !secrecy::masked_ranges(&decoded(&value)).is_empty() {
+            masked.push(value);
+        }
+    }
+    secrecy::disjoint(masked)
 }

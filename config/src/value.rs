@@ -5,17 +5,19 @@
 //! secret one, so that no `Debug` print shows it, and where it came from, so that errors can point at it.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::config::Config;
 use crate::error::{Error, Reason};
 use crate::lexical;
 use crate::position::Position;
 use crate::quantity;
-use crate::source_text::{MASK, Origin};
+use crate::secrecy::{self, MASK};
+use crate::source_text::Origin;
 
 /// What stands behind a key in a configuration.
 ///
-/// Two values are equal if they print alike; where they were read from and whether they are secret does not matter.
+/// Two values are equal if they say the same: sorts of brackets, where they were read and whether they are secret don't matter.
 #[derive(Clone)]
 pub struct Value {
     pub(crate) node: Node,
@@ -23,7 +25,7 @@ pub struct Value {
     pub(crate) origin: Origin,
 }
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) enum Node {
     /// A bare key: `create`.
     Flag,
@@ -35,7 +37,7 @@ pub(crate) enum Node {
     Group { bracket: Bracket, config: Config },
 }
 
-/// WiredTiger takes the three pairs for one another; they are kept only so that a text prints as it was written.
+/// The three pairs mean the same; they are kept only so that a text prints as it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bracket {
     Round,
@@ -131,6 +133,26 @@ impl Value {
         }
     }
 
+    /// The value as [`Config::boolean`] reads it; `None` if it is none.
+    pub fn to_boolean(&self) -> Option<bool> {
+        self.as_boolean("").ok()
+    }
+
+    /// The value as [`Config::number`] reads it; `None` if it is none.
+    pub fn to_number(&self) -> Option<i64> {
+        self.as_number("").ok()
+    }
+
+    /// The value in bytes, as [`Config::size`] reads it; `None` if it is no size.
+    pub fn to_size(&self) -> Option<u64> {
+        self.as_size("").ok()
+    }
+
+    /// The value as [`Config::duration`] reads it; `None` if it is no duration.
+    pub fn to_duration(&self) -> Option<Duration> {
+        self.as_duration("").ok()
+    }
+
     /// What stands in the bracket, for [`ValueKind::Section`] and [`ValueKind::List`].
     pub fn section(&self) -> Option<&Config> {
         match &self.node {
@@ -156,18 +178,21 @@ impl Value {
 
     /// The value as errors quote it: in single quotes and cut to a readable length, or said in words.
     pub(crate) fn quoted(&self) -> String {
-        const LONGEST: usize = 48;
         match &self.node {
-            _ if self.secret => "the given value (not shown, it is secret)".to_owned(),
             Node::Flag => "a bare key".to_owned(),
             Node::Empty => "nothing".to_owned(),
-            Node::Text { text, .. } => {
-                let shown: String = text.chars().take(LONGEST).flat_map(printable).collect();
-                let more = if text.chars().nth(LONGEST).is_some() { "…" } else { "" };
-                format!("'{shown}{more}'")
-            }
+            Node::Text { .. } if self.secret => "the given text (not shown, it is secret)".to_owned(),
+            Node::Text { text, .. } => format!("'{}'", readable(text)),
             Node::Group { config, .. } if config.has_settings() => "a section".to_owned(),
             Node::Group { .. } => "a list".to_owned(),
+        }
+    }
+
+    /// A key as errors name it.
+    pub(crate) fn name_in_messages(&self) -> String {
+        match &self.node {
+            Node::Text { text, .. } if !self.secret => readable(text),
+            _ => "the key".to_owned(),
         }
     }
 
@@ -187,16 +212,34 @@ impl Value {
     }
 }
 
-/// The character itself, or its escape where a terminal would act on it.
-fn printable(c: char) -> impl Iterator<Item = char> {
-    let escaped = c.is_control().then(|| c.escape_default());
-    let plain = (!c.is_control()).then_some(c);
-    escaped.into_iter().flatten().chain(plain)
+/// Text as messages show it: without what looks secret in it, on one line, and not too long.
+fn readable(text: &str) -> String {
+    const LONGEST: usize = 48;
+    let shown = secrecy::masked(text);
+    let mut out = String::new();
+    for c in shown.chars().take(LONGEST) {
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    if shown.chars().nth(LONGEST).is_some() {
+        out.push('…');
+    }
+    out
 }
 
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
-        self.node == other.node
+        match (&self.node, &other.node) {
+            (Node::Flag, Node::Flag) | (Node::Empty, Node::Empty) => true,
+            (Node::Text { text: one, quoted: as_text }, Node::Text { text: two, quoted }) => {
+                one == two && as_text == quoted
+            }
+            (Node::Group { config: one, .. }, Node::Group { config: two, .. }) => one == two,
+            _ => false,
+        }
     }
 }
 
@@ -208,7 +251,7 @@ impl fmt::Debug for Value {
             Node::Flag => f.write_str("(bare)"),
             Node::Empty => f.write_str("(empty)"),
             _ if self.secret => f.write_str(MASK),
-            Node::Text { text, .. } => fmt::Debug::fmt(text, f),
+            Node::Text { text, .. } => fmt::Debug::fmt(secrecy::masked(text).as_ref(), f),
             Node::Group { config, .. } => fmt::Debug::fmt(config, f),
         }
     }
