@@ -116,6 +116,7 @@
 //! are conditional in every size and safe to repeat, verified ranges, exact names, ordered listings, typed faults. Formats:
 //! `docs/src/formats/checksums.md`.
 
+mod blocking;
 mod bucket;
 pub mod clock;
 mod create;

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use object_store::path::Path;
 
-use super::large::{blocking, created, sum_all, sum_on, sums_fit_inline};
+use super::large::{created, sum_all, sum_on, sums_fit_inline};
 use super::settle::{MAX_VANISHED, contended};
 use super::{Finished, Upload};
+use crate::blocking::blocking;
 use crate::bucket::OpenBucket;
 use crate::creation_id::CreationId;
 use crate::error::Fault;

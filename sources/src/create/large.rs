@@ -7,15 +7,13 @@ use object_store::path::Path;
 use super::settle::{MAX_VANISHED, contended};
 use super::upload::MAX_PARTS;
 use super::{Finished, Upload, small};
+use crate::blocking::{MAX_SUMMED_HERE, blocking};
 use crate::bucket::{Found, OpenBucket};
 use crate::creation_id::CreationId;
 use crate::error::Fault;
 use crate::object_info::ObjectInfo;
 use crate::payload::Payload;
 use crate::sums::{BLOCK_BYTES, BlockSums, Creation, MAX_INLINE_BLOCKS, SumsBuilder};
-
-/// Bytes that are summed on the caller's thread: 1 MiB takes well under a millisecond; more goes to a blocking thread.
-const MAX_SUMMED_HERE: u64 = 1 << 20;
 
 impl OpenBucket {
     /// Creates the object `name` at `key` from more than `part_size` bytes.
@@ -100,11 +98,4 @@ pub(super) async fn sum_on(mut builder: SumsBuilder, data: &Payload) -> Result<S
         builder
     })
     .await
-}
-
-/// Runs `work` on a blocking thread.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Fault::io("running a blocking task", std::io::Error::other(error.to_string())))
 }

@@ -75,9 +75,9 @@ async fn each_broken_promise_has_its_row() {
     ] {
         let store = FaultyStore::new();
         let bucket = bucket_over(&store).await;
-        // The two proofs of creation read the object whole; the reads of ranges are broken.
+        // The proof of creation reads the object whole; the reads of ranges are broken.
         store.judge(
-            move |found, _, count| if found == op && (op != Op::Get || count >= 2) { fate(0) } else { Fate::Go },
+            move |found, _, count| if found == op && (op != Op::Get || count >= 1) { fate(0) } else { Fate::Go },
         );
         let report = bucket.probe().await;
         assert_eq!(report.row(check).unwrap().outcome, ProbeOutcome::Failed, "{report}");

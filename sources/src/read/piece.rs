@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange};
 
+use crate::blocking::{MAX_SUMMED_HERE, blocking};
 use crate::bucket::OpenBucket;
 use crate::error::Fault;
 use crate::fault_of::fault_of;
@@ -51,7 +52,7 @@ impl PieceReader {
             self.bucket.stats.count(Event::UnverifiedRead);
             return Ok(bytes);
         };
-        let failed = sums.mismatches(piece.start, &bytes);
+        let failed = verify(sums, piece.start, &bytes).await?;
         match (failed.first(), failed.last()) {
             (Some(first), Some(last)) => self.heal(sums, piece.start, bytes, first, last).await,
             _ => Ok(bytes),
@@ -149,4 +150,13 @@ impl PieceReader {
             fault => fault,
         }
     }
+}
+
+/// The blocks of `bytes` that fail, found away from the async threads if it is much.
+async fn verify(sums: &BlockSums, start: u64, bytes: &Bytes) -> Result<Vec<Mismatch>, Fault> {
+    if bytes.len() as u64 <= MAX_SUMMED_HERE {
+        return Ok(sums.mismatches(start, bytes));
+    }
+    let (sums, bytes) = (sums.clone(), bytes.clone());
+    blocking(move || sums.mismatches(start, &bytes)).await
 }
