@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use plastron_sources::clock::{Entropy as _, SystemEntropy};
 
@@ -20,17 +20,24 @@ static HANDED_OUT: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
 /// A port nobody listens on and that this process has not handed out before.
 pub(crate) fn free_port() -> Result<u16> {
+    free_ports(1)
+}
+
+/// The first of `count` such ports in a row.
+pub(crate) fn free_ports(count: u16) -> Result<u16> {
     let start = SystemEntropy::default().next_u64();
-    let mut handed_out = HANDED_OUT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    for step in 0..u64::from(COUNT) {
-        let offset = u16::try_from(start.wrapping_add(step) % u64::from(COUNT)).unwrap_or_default();
-        let port = FIRST + offset;
-        if !handed_out.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            handed_out.insert(port);
-            return Ok(port);
+    let mut handed_out = HANDED_OUT.lock().unwrap_or_else(PoisonError::into_inner);
+    let span = u64::from(COUNT.saturating_sub(count).max(1));
+    for step in 0..span {
+        let offset = u16::try_from(start.wrapping_add(step) % span).unwrap_or_default();
+        let ports = FIRST + offset..FIRST + offset + count;
+        let free = |port| !handed_out.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        if ports.clone().all(free) {
+            handed_out.extend(ports.clone());
+            return Ok(ports.start);
         }
     }
-    Err(Error::unavailable(format!("no free port between {FIRST} and {}", FIRST + COUNT)))
+    Err(Error::unavailable(format!("no {count} free ports in a row between {FIRST} and {}", FIRST + COUNT)))
 }
 
 #[cfg(test)]
@@ -41,7 +48,9 @@ mod tests {
     fn ports_differ_and_are_free() {
         let ports: BTreeSet<u16> = (0..50).map(|_| free_port().unwrap()).collect();
         assert_eq!(ports.len(), 50);
-        for port in ports {
+        let pair = free_ports(2).unwrap();
+        assert!(!ports.contains(&pair) && !ports.contains(&(pair + 1)));
+        for port in ports.into_iter().chain([pair, pair + 1]) {
             TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         }
     }

@@ -14,6 +14,8 @@ use crate::server::Server;
 pub(crate) enum Body {
     /// A program of its own.
     Process(Process),
+    /// Several programs that make one service.
+    Processes(Vec<Process>),
     /// A task in this process.
     Gcs(GcsServer),
 }
@@ -67,6 +69,10 @@ impl Running {
     pub async fn stop(self) -> Result<()> {
         match self.body {
             Body::Process(process) => process.stop().await,
+            Body::Processes(processes) => {
+                let stopping = processes.into_iter().map(Process::stop);
+                futures::future::join_all(stopping).await.into_iter().collect()
+            }
             Body::Gcs(server) => {
                 server.stop().await;
                 Ok(())
@@ -77,6 +83,7 @@ impl Running {
     fn processes(&self) -> Vec<&Process> {
         match &self.body {
             Body::Process(process) => vec![process],
+            Body::Processes(processes) => processes.iter().collect(),
             Body::Gcs(_) => Vec::new(),
         }
     }

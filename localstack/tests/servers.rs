@@ -1,50 +1,17 @@
 //! Each server starts, answers, stops, and leaves neither a process nor a file.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what it expects by failing")]
+#![allow(clippy::disallowed_methods, reason = "these tests wait for processes of the real machine")]
 
-use std::path::{Path, PathBuf};
+mod stores;
 
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use object_store::path::Path as Name;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
-use plastron_localstack::{CacheFolder, Endpoint, Running, Server};
-
-/// A store on `bucket` with the given keys.
-fn store(endpoint: &Endpoint, bucket: &str, access_key: &str, secret_key: &str) -> Box<dyn ObjectStore> {
-    match endpoint.server {
-        Server::Azurite => Box::new(
-            MicrosoftAzureBuilder::new()
-                .with_container_name(bucket)
-                .with_account(access_key)
-                .with_access_key(secret_key)
-                .with_endpoint(endpoint.url.clone())
-                .with_allow_http(true)
-                .build()
-                .unwrap(),
-        ),
-        Server::Gcs | Server::Careless => Box::new(
-            GoogleCloudStorageBuilder::new()
-                .with_bucket_name(bucket)
-                .with_service_account_path(endpoint.credentials_file.as_ref().unwrap().display().to_string())
-                .with_client_options(object_store::ClientOptions::new().with_allow_http(true))
-                .build()
-                .unwrap(),
-        ),
-        _ => Box::new(
-            AmazonS3Builder::new()
-                .with_bucket_name(bucket)
-                .with_endpoint(endpoint.url.clone())
-                .with_region(endpoint.region.clone())
-                .with_access_key_id(access_key)
-                .with_secret_access_key(secret_key)
-                .with_allow_http(true)
-                .build()
-                .unwrap(),
-        ),
-    }
-}
+use plastron_localstack::{CacheFolder, ErrorKind, Running, Server};
+use stores::store_at;
 
 /// The processes whose parent is `supervisor`, and theirs, as `/proc` shows them.
 fn descendants(supervisor: u32) -> Vec<u32> {
@@ -65,8 +32,21 @@ fn data_of(process: u32) -> PathBuf {
     std::fs::read_link(format!("/proc/{process}/cwd")).unwrap()
 }
 
-fn exists(process: u32) -> bool {
-    Path::new(&format!("/proc/{process}")).exists()
+/// Whether a process runs: one that has ended and was not yet collected by its parent does not.
+fn runs(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+/// Waits a little for a process that was killed a moment ago.
+fn is_gone(process: u32) -> bool {
+    for _ in 0..200 {
+        if !runs(process) {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    false
 }
 
 async fn start(server: Server) -> Running {
@@ -79,7 +59,7 @@ async fn starts_answers_stops(server: Server) {
     endpoint.create_bucket("answers").await.unwrap();
     endpoint.create_bucket("answers").await.unwrap();
 
-    let objects = store(&endpoint, "answers", &endpoint.access_key, &endpoint.secret_key);
+    let objects = store_at(&endpoint, &endpoint.url, "answers", &endpoint.access_key, &endpoint.secret_key);
     let name = Name::from("a/b c");
     objects.put(&name, "hello".into()).await.unwrap();
     assert_eq!(objects.get(&name).await.unwrap().bytes().await.unwrap(), "hello");
@@ -94,16 +74,24 @@ async fn starts_answers_stops(server: Server) {
     }
 
     if let Some((access, secret)) = &endpoint.read_only {
-        let reader = store(&endpoint, "answers", access, secret);
+        let reader = store_at(&endpoint, &endpoint.url, "answers", access, secret);
         assert_eq!(reader.get(&name).await.unwrap().bytes().await.unwrap(), "hello");
         let denied = reader.put(&Name::from("denied"), "x".into()).await;
         assert!(matches!(denied, Err(object_store::Error::PermissionDenied { .. })), "{denied:?}");
     }
     if matches!(server, Server::SeaweedFs | Server::MotoAuth | Server::Swift) {
-        let wrong = store(&endpoint, "answers", &endpoint.access_key, "wrong").get(&name).await;
+        let wrong = store_at(&endpoint, &endpoint.url, "answers", &endpoint.access_key, "wrong").get(&name).await;
         assert!(matches!(wrong, Err(object_store::Error::PermissionDenied { .. })), "{wrong:?}");
     }
 
+    leaves_nothing(running).await;
+    if let Some(file) = endpoint.credentials_file {
+        assert!(!file.exists(), "{} of {server} is still there", file.display());
+    }
+}
+
+async fn leaves_nothing(running: Running) {
+    let server = running.endpoint().server;
     let supervisors = running.supervisors();
     let processes: Vec<u32> = supervisors.iter().flat_map(|supervisor| descendants(*supervisor)).collect();
     let data: Vec<PathBuf> = supervisors.iter().map(|supervisor| data_of(*supervisor)).collect();
@@ -111,13 +99,10 @@ async fn starts_answers_stops(server: Server) {
     assert!(data.iter().all(|data| data.exists()));
     running.stop().await.unwrap();
     for process in supervisors.into_iter().chain(processes) {
-        assert!(!exists(process), "process {process} of {server} is still there");
+        assert!(is_gone(process), "process {process} of {server} is still there");
     }
     for data in data {
         assert!(!data.exists(), "{} of {server} is still there", data.display());
-    }
-    if let Some(file) = endpoint.credentials_file {
-        assert!(!file.exists(), "{} of {server} is still there", file.display());
     }
 }
 
@@ -149,4 +134,31 @@ async fn gcs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn careless() {
     starts_answers_stops(Server::Careless).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn localstack() {
+    starts_answers_stops(Server::LocalStack).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn swift() {
+    starts_answers_stops(Server::Swift).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openbao() {
+    let running = start(Server::OpenBao).await;
+    let endpoint = running.endpoint().clone();
+    assert!(endpoint.create_bucket("none").await.is_err_and(|error| error.kind() == ErrorKind::Unsupported));
+    assert!(!endpoint.secret_key.is_empty());
+    leaves_nothing(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn etcd() {
+    let running = start(Server::Etcd).await;
+    assert_eq!(running.endpoint().other_urls.len(), 3);
+    assert_eq!(running.supervisors().len(), 3);
+    leaves_nothing(running).await;
 }

@@ -108,8 +108,9 @@ impl Fault {
         }
     }
 
-    /// The headers that make a write or read conditional, at all three providers. A proxy that strips them makes any server
-    /// one that ignores preconditions.
+    /// Strips the headers that make a write or read conditional, at all three providers: a server that checks no signatures
+    /// (moto, LocalStack, GCS) becomes one that ignores preconditions. Servers that do check refuse the request instead, since
+    /// `object_store` signs these headers.
     pub fn strip_conditions() -> Self {
         let names = ["if-match", "if-none-match", "x-goog-if-generation-match", "x-amz-copy-source-if-match"];
         Self::StripRequestHeaders { names: names.map(str::to_owned).into() }

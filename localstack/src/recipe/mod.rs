@@ -1,9 +1,13 @@
 //! How each server is started and when it is ready: one file a server.
 
 mod azurite;
+mod etcd;
 mod gcs;
+mod localstack;
 mod moto;
+mod openbao;
 mod seaweedfs;
+mod swift;
 
 use std::path::PathBuf;
 
@@ -39,7 +43,10 @@ async fn start_once(server: Server, folder: &CacheFolder) -> Result<Running> {
         Server::Azurite => azurite::start(folder).await,
         Server::Gcs => gcs::start(false).await,
         Server::Careless => gcs::start(true).await,
-        server => Err(Error::new(ErrorKind::Unsupported, format!("{server} cannot be started yet"))),
+        Server::LocalStack => localstack::start(folder).await,
+        Server::Swift => swift::start().await,
+        Server::OpenBao => openbao::start(folder).await,
+        Server::Etcd => etcd::start().await,
     }?;
     Ok(Running { endpoint, body, ready_after: SystemClock.monotonic().saturating_sub(before) })
 }
@@ -55,13 +62,13 @@ fn installed(folder: &CacheFolder, server: Server, path: &str) -> Result<PathBuf
     if full.exists() {
         return Ok(full);
     }
-    Err(Error::new(
-        ErrorKind::Invalid,
-        format!(
-            "{server} is not installed ({} is missing); run: cargo run -p plastron-localstack -- setup {server}",
-            full.display()
-        ),
-    ))
+    Err(not_installed(server, &full.display().to_string()))
+}
+
+/// The error for a server whose `missing` is missing.
+pub(crate) fn not_installed(server: Server, missing: &str) -> Error {
+    let command = format!("cargo run -p plastron-localstack -- setup {server}");
+    Error::new(ErrorKind::Invalid, format!("{server} is not installed ({missing} is missing); run: {command}"))
 }
 
 /// `Process` as the body of a server.

@@ -9,6 +9,7 @@ use plastron_sources::clock::{Clock as _, SystemClock};
 use tokio::process::Command;
 
 use crate::error::{Context as _, Error, Result};
+use crate::folder::CacheFolder;
 use crate::process::log_tail;
 
 /// A package index that is slow today may take minutes; nothing here takes more than two on a usual line.
@@ -16,14 +17,16 @@ const LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// The commands of one component's installation.
 pub(super) struct Commands {
+    pub(super) folder: CacheFolder,
     log: PathBuf,
 }
 
 impl Commands {
-    /// Commands whose output goes to `log`, which starts anew.
-    pub(super) fn logging_to(log: PathBuf) -> Result<Self> {
+    /// Commands whose output goes to a log of this name in `folder`, which starts anew.
+    pub(super) fn new(folder: CacheFolder, log: &str) -> Result<Self> {
+        let log = folder.join(log);
         std::fs::write(&log, "").context(|| format!("write {}", log.display()))?;
-        Ok(Self { log })
+        Ok(Self { folder, log })
     }
 
     /// Runs a program in `directory`; anything but exit code 0 is an error with the end of the log.

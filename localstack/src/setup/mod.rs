@@ -11,3 +11,4 @@ mod debian;
 mod python;
 
 pub use component::{Component, Installed, Setup};
+pub(crate) use debian::program;
