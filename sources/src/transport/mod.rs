@@ -41,7 +41,8 @@ mod test_clock;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use crate::fault_of::fault_of;
 pub(crate) use connector::Connector;
-pub(crate) use fault::{Refused, fault_of};
+pub(crate) use fault::Refused;
 pub(crate) use options::TransportOptions;
 pub(crate) use signer::Signer;
