@@ -2,31 +2,52 @@
 //!
 //! Providers echo what they were sent: S3 answers a wrong signature with the string that was signed, Azure quotes the
 //! authorization header, HTTP libraries print URLs with their query. None of that may reach an error or a log line, so every
-//! foreign text passes through [`scrub`] before it is kept. What is lost is never worth the risk: the provider's error code
-//! stays.
+//! foreign text passes through [`scrub`] before it is kept. Three sieves, coarse on purpose, since a message that lost a harmless word
+//! is still a message, and the provider's error code stays:
+//! 1. the query and the user of every URL;
+//! 2. whatever follows a name that announces a secret (`sig=`, `Bearer `, `"access_token":`, `<StringToSign>` …);
+//! 3. long runs of characters that look random: keys, tokens and digests.
+//!
+//! Where the secrets of a request are at hand (the transport, the credentials), those very values are taken out before.
 
 /// Longest text kept, characters: an error is read by people.
 const MAX_CHARACTERS: usize = 400;
 
-/// Words after which a secret follows, lower case. What follows them, up to the next separator, is replaced.
-const SECRET_WORDS: [&str; 19] = [
+/// The shortest run that may be a key, characters: SAS signatures have 44, AWS secrets 40, digests in hexadecimal 32 and more.
+const SHORTEST_KEY: usize = 32;
+
+/// Words after which a secret follows, lower case and without `x-amz-` and `x-goog-`. What follows them, up to the next separator, is
+/// replaced.
+const SECRET_WORDS: [&str; 31] = [
     "accountkey",
     "sharedaccesssignature",
     "sharedkey",
+    "sharedkeylite",
     "signature",
     "signatureprovided",
     "stringtosign",
+    "stringtosignbytes",
     "canonicalrequest",
     "canonicalrequestbytes",
-    "stringtosignbytes",
     "authorization",
     "authenticationerrordetail",
     "bearer",
     "sig",
     "credential",
-    "x-amz-security-token",
+    "security-token",
     "access_token",
+    "refresh_token",
+    "id_token",
+    "sessiontoken",
+    "session_token",
     "token",
+    "client_secret",
+    "client_assertion",
+    "assertion",
+    "private_key",
+    "secretaccesskey",
+    "secret_access_key",
+    "aws_secret_access_key",
     "secret",
     "password",
 ];
@@ -37,7 +58,10 @@ pub(crate) fn scrub(text: &str) -> String {
     let mut clean = String::with_capacity(text.len().min(MAX_CHARACTERS));
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        if is_word(first) {
+        if let Some(length) = random_run(rest) {
+            clean.push_str("[secret]");
+            rest = rest.get(length..).unwrap_or_default();
+        } else if is_word(first) {
             let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
             let (word, after) = rest.split_at(end);
             if let Some(secret) = secret_after(word, after) {
@@ -68,15 +92,38 @@ pub(crate) fn scrub(text: &str) -> String {
     line
 }
 
+/// Whether a secret follows `name` in a query, a header or a document.
+#[cfg(feature = "http")]
+pub(crate) fn announces_secret(name: &str) -> bool {
+    SECRET_WORDS.contains(&without_vendor(&name.to_ascii_lowercase()))
+}
+
+fn without_vendor(word: &str) -> &str {
+    word.strip_prefix("x-amz-").or_else(|| word.strip_prefix("x-goog-")).unwrap_or(word)
+}
+
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '-'
+}
+
+/// The length of the run at the beginning of `text` that looks like a key: long, and of upper case, lower case and digits together,
+/// or of nothing but hexadecimal digits.
+fn random_run(text: &str) -> Option<usize> {
+    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '_' | '-' | '%' | '.');
+    let length = text.find(|c| !is_key(c)).unwrap_or(text.len());
+    let run = text.get(..length)?.trim_end_matches(['.', '-', '%']);
+    let after = text.get(run.len()..)?;
+    let has = |is: fn(&u8) -> bool| run.as_bytes().iter().any(is);
+    let mixed = has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit);
+    let random = mixed || run.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (random && run.len() >= SHORTEST_KEY).then(|| text.len() - after.trim_start_matches('=').len())
 }
 
 /// The number of bytes of `after` that belong to a secret announced by `word`, or none.
 fn secret_after(word: &str, after: &str) -> Option<usize> {
     let lower = word.to_ascii_lowercase();
-    let word = lower.strip_prefix("x-amz-").unwrap_or(&lower);
-    if !SECRET_WORDS.iter().any(|secret| *secret == lower || *secret == word) {
+    let word = without_vendor(&lower);
+    if !SECRET_WORDS.contains(&word) {
         return None;
     }
     // `<StringToSign>…</StringToSign>`: everything up to the closing tag.
@@ -89,6 +136,8 @@ fn secret_after(word: &str, after: &str) -> Option<usize> {
     let value = match value.strip_prefix(['=', ':']) {
         Some(value) => value,
         None if word == "bearer" => value,
+        // `SharedKey account:signature`; elsewhere it is a word.
+        None if word.starts_with("sharedkey") && value.split(' ').next().unwrap_or_default().contains(':') => value,
         None => return None,
     };
     let value = value.trim_start_matches(['"', '\'', ' ']);
@@ -148,6 +197,11 @@ mod tests {
             "x-amz-security-token: PLANTED",
             "X-Amz-Credential=PLANTED/2026/us-east-1",
             "password=PLANTED",
+            "the header SharedKey devstoreaccount1:PLANTED= is wrong",
+            "X-Goog-Signature=PLANTED&x",
+            "client_secret=PLANTED&grant_type=x",
+            "key wJalrXUtnPLANTED/K7MDENG/bPxRfiCYEXAMPLEKEY, really",
+            "found Eby8vdM02xPLANTED1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw== instead",
         ] {
             let clean = scrub(text);
             assert!(!clean.contains("PLANTED"), "{text} became {clean}");
@@ -166,7 +220,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_scrubbed_without_panic(text in any::<String>(), key in 0..19_usize, secret in "[A-Z]{12}") {
+        fn keys_do_not_survive_anywhere(before in "[ -~]{0,40}", key in "[A-Za-z0-9+/]{40,88}", after in "[ -~]{0,40}") {
+            prop_assume!(random_run(&key) == Some(key.len()));
+            let found = scrub(&format!("{before} {key} {after}"));
+            prop_assert!(!found.contains(&key), "{}", found);
+        }
+
+        #[test]
+        fn any_text_is_scrubbed_without_panic(text in any::<String>(), key in 0..SECRET_WORDS.len(), secret in "[A-Z]{12}") {
             let _ = scrub(&text);
             for text in [
                 format!("{text};{}={secret}", SECRET_WORDS[key]),
