@@ -23,6 +23,7 @@ mod endpoint;
 mod error;
 mod folder;
 mod gcs;
+mod janitor;
 mod ports;
 mod process;
 mod proxy;

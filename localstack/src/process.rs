@@ -59,9 +59,12 @@ impl Process {
     /// Starts the server with `data` as its working directory, home and temporary directory.
     pub(crate) fn start(spec: ProcessSpec, data: TempDir) -> Result<Self> {
         let log = data.path().join("log");
+        // As a file rather than an argument, so that `ps` stays readable.
+        let script = data.path().join("supervisor");
+        std::fs::write(&script, SUPERVISOR).context(|| format!("write {}", script.display()))?;
         let mut command = Command::new("/bin/sh");
         command
-            .args(["-c", SUPERVISOR, "plastron-localstack"])
+            .arg(&script)
             .arg(data.path())
             .arg(&log)
             .arg(&spec.program)

@@ -15,13 +15,13 @@ trap '' PIPE
 (
     # Nothing is ever written to the pipe: reading ends when its other end is closed.
     cat <&3 >/dev/null
-    kill -TERM "$server" 2>/dev/null
+    kill -s TERM "$server" 2>/dev/null
     tenths=0
     while [ "$tenths" -lt 3 ] && kill -0 "$server" 2>/dev/null; do
         sleep 0.1
         tenths=$((tenths + 1))
     done
-    kill -KILL -- "$alone$server" 2>/dev/null
+    kill -s KILL -- "$alone$server" 2>/dev/null
 ) >/dev/null &
 watcher=$!
 
@@ -31,9 +31,11 @@ while :; do
     code=$?
     kill -0 "$server" 2>/dev/null || break
 done
+# At once, while its number cannot be anybody else's: what it started and left behind. Then nobody may use the number again.
+kill -s KILL -- "$alone$server" 2>/dev/null
+kill -s TERM "$watcher" 2>/dev/null
 echo "exit $code"
 
 # The log stays until the launcher has had time to read it.
-wait "$watcher"
-kill -KILL -- "$alone$server" 2>/dev/null
+cat <&3 >/dev/null
 rm -rf "$directory"

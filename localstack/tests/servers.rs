@@ -28,6 +28,25 @@ fn descendants(supervisor: u32) -> Vec<u32> {
     found
 }
 
+/// Looks the process's sockets up among all that listen, as `/proc/net/tcp` writes them: addresses in the machine's byte order.
+fn assert_listens_on_loopback_only(process: u32, server: Server) {
+    let Ok(files) = std::fs::read_dir(format!("/proc/{process}/fd")) else { return };
+    let sockets: Vec<String> = files
+        .flatten()
+        .filter_map(|file| std::fs::read_link(file.path()).ok())
+        .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    for (table, loopback) in [("tcp", "0100007F"), ("tcp6", "0000000000000000FFFF00000100007F")] {
+        let listening = std::fs::read_to_string(format!("/proc/{process}/net/{table}")).unwrap_or_default();
+        for line in listening.lines().skip(1) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            if fields[3] == "0A" && sockets.iter().any(|socket| socket == fields[9]) {
+                assert!(fields[1].starts_with(loopback), "process {process} of {server} listens on {}", fields[1]);
+            }
+        }
+    }
+}
+
 fn data_of(process: u32) -> PathBuf {
     std::fs::read_link(format!("/proc/{process}/cwd")).unwrap()
 }
@@ -94,6 +113,9 @@ async fn leaves_nothing(running: Running) {
     let server = running.endpoint().server;
     let supervisors = running.supervisors();
     let processes: Vec<u32> = supervisors.iter().flat_map(|supervisor| descendants(*supervisor)).collect();
+    for process in &processes {
+        assert_listens_on_loopback_only(*process, server);
+    }
     let data: Vec<PathBuf> = supervisors.iter().map(|supervisor| data_of(*supervisor)).collect();
     assert!(processes.len() >= supervisors.len());
     assert!(data.iter().all(|data| data.exists()));

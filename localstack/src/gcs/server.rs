@@ -9,7 +9,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use plastron_sources::clock::{Clock as _, SystemClock};
-use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -18,6 +17,8 @@ use super::service::{Shared, serve};
 use super::table::Table;
 use crate::background::{self, BackgroundTask};
 use crate::error::{Context as _, Result};
+use crate::janitor::Janitor;
+use crate::process::data_directory;
 
 /// Connections served at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
@@ -71,9 +72,8 @@ impl GcsBuilder {
     async fn start_here(self) -> Result<GcsServer> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context(|| "bind a port for gcs".into())?;
         let address = listener.local_addr().context(|| "read the port of gcs".into())?;
-        let files = tempfile::Builder::new().prefix("plastron-gcs-").tempdir();
-        let files = files.context(|| "make a directory for the credentials of gcs".into())?;
-        let credentials_file = files.path().join("service-account.json");
+        let files = Janitor::new(data_directory("gcs")?)?;
+        let credentials_file = files.directory().join("service-account.json");
         let account = serde_json::json!({
             "type": "service_account",
             "gcs_base_url": format!("http://{address}"),
@@ -105,7 +105,7 @@ pub struct GcsServer {
     token: String,
     credentials_file: PathBuf,
     task: BackgroundTask,
-    files: TempDir,
+    files: Janitor,
 }
 
 impl GcsServer {
@@ -132,8 +132,7 @@ impl GcsServer {
     /// Stops accepting, ends all connections and forgets everything.
     pub async fn stop(self) {
         self.task.stop().await;
-        let files = self.files;
-        let _ = tokio::task::spawn_blocking(move || files.close()).await;
+        self.files.finish().await;
     }
 }
 

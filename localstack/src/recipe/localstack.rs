@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{ACCESS_KEY, REGION, SECRET_KEY, installed};
 use crate::control;
 use crate::endpoint::Endpoint;
-use crate::error::Result;
+use crate::error::{Context as _, Result};
 use crate::folder::CacheFolder;
 use crate::ports::free_port;
 use crate::process::{Process, ProcessSpec, data_directory};
@@ -43,7 +43,9 @@ pub(super) async fn start(folder: &CacheFolder) -> Result<(Endpoint, Body)> {
         set("SKIP_SSL_CERT_DOWNLOAD", "1"),
         set("LS_LOG", "warning"),
     ];
-    let spec = ProcessSpec { name: "localstack", program, arguments: vec!["-c".into(), STARTER.into()], variables };
+    let starter = data.path().join("starter.py");
+    std::fs::write(&starter, STARTER).context(|| format!("write {}", starter.display()))?;
+    let spec = ProcessSpec { name: "localstack", program, arguments: vec![starter.into_os_string()], variables };
     let mut process = Process::start(spec, data)?;
     let url = format!("http://{address}");
     process

@@ -29,7 +29,9 @@ pub(super) async fn start() -> Result<(Endpoint, Body)> {
     let (proxy, memcached) = (free_port()?, free_port()?);
     let backends = [("object", free_port()?), ("container", free_port()?), ("account", free_port()?)];
     write_configuration(data.path(), proxy, memcached, &backends)?;
-    let mut arguments = vec!["-c".into(), STARTER.into(), "swift".into(), memcached.to_string().into()];
+    let starter = data.path().join("starter");
+    std::fs::write(&starter, STARTER).context(|| format!("write {}", starter.display()))?;
+    let mut arguments = vec![starter.into_os_string(), memcached.to_string().into()];
     for (_, port) in backends {
         arguments.push(port.to_string().into());
     }

@@ -1,10 +1,14 @@
 //! The `localstack` command: installs, starts and stops the servers Plastron is tested against.
 
 mod arguments;
+mod down;
 mod list;
+mod proxy;
 mod run;
 mod setup;
+mod state;
 mod talk;
+mod up;
 
 use std::process::ExitCode;
 
@@ -37,5 +41,10 @@ async fn perform(task: Task) -> plastron_localstack::Result<ExitCode> {
         Task::List { json } => list::list(json),
         Task::Setup { servers } => setup::setup(&servers).await,
         Task::Run { servers, command } => run::run(&servers, &command).await,
+        Task::Up { servers, set, env_file, json } => up::up(&servers, &set.name, env_file.as_deref(), json).await,
+        Task::Keep { servers, set } => up::keep(&servers, &set.name).await,
+        Task::Down { set } => down::down(&set.name).await,
+        Task::Status { set, json } => down::status(&set.name, json).await,
+        Task::Proxy { upstream, rules, port } => proxy::proxy(&upstream, rules.as_deref(), port).await,
     }
 }

@@ -47,7 +47,7 @@ async fn execute(command: &[OsString], variables: BTreeMap<String, String>) -> R
     let Some((program, arguments)) = command.split_first() else { return Ok(ExitCode::SUCCESS) };
     let name = program.to_string_lossy().into_owned();
     let failed = |error: std::io::Error| Error::other(format!("cannot run {name}: {error}"));
-    let mut child = Command::new(program).args(arguments).envs(variables).spawn().map_err(failed)?;
+    let mut child = bound_to_us(program).args(arguments).envs(variables).spawn().map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let status = loop {
@@ -67,4 +67,15 @@ async fn execute(command: &[OsString], variables: BTreeMap<String, String>) -> R
         status.signal().map(|signal| 128 + signal)
     });
     Ok(ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+}
+
+/// A command that the kernel ends when this process is killed, where there is a `setpriv` to arrange that.
+fn bound_to_us(program: &OsString) -> Command {
+    let setpriv = std::path::Path::new("/usr/bin/setpriv");
+    if !setpriv.exists() {
+        return Command::new(program);
+    }
+    let mut command = Command::new(setpriv);
+    command.args(["--pdeathsig", "TERM", "--"]).arg(program);
+    command
 }
