@@ -37,8 +37,6 @@ pub(super) struct Exchange {
     pub(super) request: HttpRequest,
     /// Which checksum it carries.
     pub(super) sent: Sent,
-    /// As it came.
-    original: HttpRequest,
     /// The version of the object that this upload has to replace, because it is a damaged copy of itself.
     damaged: Option<(HeaderName, HeaderValue)>,
 }
@@ -58,15 +56,14 @@ impl Exchange {
             sums.know_sha256(sha256);
         }
         let range = request.headers().get(RANGE).and_then(|value| parse_range(value.to_str().ok()?));
-        let original = request.clone();
-        let mut exchange = Self { provider, kind, range, sums, request, sent: Sent::Nothing, original, damaged: None };
+        let mut exchange = Self { provider, kind, range, sums, request, sent: Sent::Nothing, damaged: None };
         exchange.prepare(checks).await;
         exchange
     }
 
-    /// Builds the request anew, after the endpoint's habits or the condition have changed.
+    /// Adds condition and checksum; again after the endpoint's habits or the condition have changed.
     pub(super) async fn prepare(&mut self, checks: &UploadChecks) {
-        self.request = self.original.clone();
+        checks.take_off(self.sent, &mut self.request);
         if let Some((name, value)) = create_only(self.provider, self.kind)
             && !self.request.headers().contains_key(&name)
         {

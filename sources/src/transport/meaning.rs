@@ -72,11 +72,12 @@ impl Asked<'_> {
             StatusCode::NOT_MODIFIED => Meaning::Answer(Outcome::Conflict),
             StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT => self.conflict(status, said),
             StatusCode::NOT_FOUND => self.not_found(status, said),
-            StatusCode::RANGE_NOT_SATISFIABLE => {
-                let Range { start, end } = self.range.cloned().unwrap_or_default();
-                let size = size_of_object(headers).unwrap_or_default();
-                Meaning::Refused(Outcome::Refused, Fault::Range { start, end, size })
-            }
+            StatusCode::RANGE_NOT_SATISFIABLE => match (self.range, size_of_object(headers)) {
+                (Some(Range { start, end }), Some(size)) => {
+                    Meaning::Refused(Outcome::Refused, Fault::Range { start: *start, end: *end, size })
+                }
+                _ => self.anything_else(status, said),
+            },
             StatusCode::UNAUTHORIZED => {
                 let code = said.code_or(status);
                 Meaning::Expired(if said.says_expired || self.provider == Provider::Gcp {

@@ -99,6 +99,20 @@ impl UploadChecks {
         }
     }
 
+    /// Takes off the checksum that was put on a request before.
+    pub(super) fn take_off(&self, sent: Sent, request: &mut HttpRequest) {
+        let preferred = match self.provider {
+            Provider::Gcp => GOOGLE_HASH,
+            Provider::Azure => AZURE_CRC64,
+            _ => S3_SHA256,
+        };
+        match sent {
+            Sent::Nothing | Sent::Theirs => {}
+            Sent::Preferred => drop(request.headers_mut().remove(preferred)),
+            Sent::Md5 => drop(request.headers_mut().remove(CONTENT_MD5)),
+        }
+    }
+
     /// Whether the server refused the checksum itself, rather than the request or a damaged body. If so, it is left out from now on,
     /// and the request is worth another attempt.
     pub(super) fn is_refused(&self, kind: RequestKind, sent: Sent, status: StatusCode, said: &Said) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use object_store::client::HttpErrorKind;
 
-use super::server::{Bed, Step, TestSigner, answer};
+use super::server::{Bed, Step, TestSigner, answer, error};
 use crate::error::Fault;
 use crate::source::Provider;
 use crate::stats::{Event, Outcome};
@@ -99,6 +99,8 @@ async fn ranges_that_are_ignored_or_outside() {
     assert!(matches!(ignored, Err(Fault::Incapable(_))));
     let outside = Bed::new(Provider::S3, [answer(416, "").with("content-range", "bytes */3")]).get().await;
     assert!(matches!(outside, Err(Fault::Range { start: 0, end: 5, size: 3 })));
+    let silent = Bed::new(Provider::S3, [error(416, "InvalidRange")]).get().await;
+    assert!(matches!(silent, Err(Fault::Provider { status: 416, .. })));
 }
 
 #[tokio::test(start_paused = true)]
