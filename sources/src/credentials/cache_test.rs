@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use super::cache::{CredentialCache, FetchCredential, Fetched, Lifetime};
-use super::fake::{FakeClock, START};
+use super::fake::{FakeClock, start};
 use crate::clock::Clock;
 use crate::error::Fault;
 
@@ -29,7 +29,7 @@ struct Counting {
 }
 
 fn an_hour(now: Duration) -> Lifetime {
-    Lifetime::Until(START + now + 60 * MINUTE)
+    Lifetime::Until(start() + now + 60 * MINUTE)
 }
 
 impl Counting {
@@ -72,7 +72,7 @@ impl FetchCredential<usize> for Counting {
         if self.fail.lock().unwrap().pop_front() == Some(true) {
             return Err(Fault::NoCredentials { reason: format!("fetch {number} was told to fail") });
         }
-        let now = self.clock.wall().duration_since(START).unwrap();
+        let now = self.clock.wall().duration_since(start()).unwrap();
         Ok(Fetched { credential: Arc::new(number), lifetime: (self.life)(now) })
     }
 }
@@ -172,7 +172,7 @@ async fn renewed_five_minutes_early_without_making_anybody_wait() {
 #[tokio::test]
 async fn a_short_life_is_renewed_at_its_half() {
     let clock = FakeClock::new();
-    let (source, cache) = Counting::over(&clock, |now| Lifetime::Until(START + now + 4 * MINUTE));
+    let (source, cache) = Counting::over(&clock, |now| Lifetime::Until(start() + now + 4 * MINUTE));
     assert_eq!(*cache.get().await.unwrap(), 1);
     clock.advance(2 * MINUTE - Duration::from_secs(1));
     let _ = cache.get().await;

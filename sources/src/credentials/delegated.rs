@@ -77,6 +77,8 @@ impl<C: Send + Sync + 'static> FetchCredential<C> for Delegated<C> {
                 *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some(provider);
                 Ok(Fetched { credential, lifetime: Lifetime::Asked })
             }
+            // What `Generic` says around its source is the library's own name for the store.
+            Ok(Err(object_store::Error::Generic { source, .. })) => Err(self.fault(&source)),
             Ok(Err(error)) => Err(self.fault(&error)),
             Err(_) => Err(self.fault(&"the attempt was interrupted")),
         }

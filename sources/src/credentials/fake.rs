@@ -1,5 +1,6 @@
-//! For tests: a clock that stands still until told, and a server that answers what it is told and keeps what it was asked.
+//! For tests: a clock that stands still until told, a server that answers what it is told and keeps what it was asked, and base64.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -10,10 +11,9 @@ use tokio::sync::watch;
 use crate::clock::{Clock, Sleep};
 
 /// 2026-01-01T00:00:00Z, where every [`FakeClock`] starts.
-pub(crate) const START: SystemTime = match SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(1_767_225_600)) {
-    Some(time) => time,
-    None => panic!("in range"),
-};
+pub(crate) fn start() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600)
+}
 
 /// A clock that moves only by [`FakeClock::advance`].
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Clock for FakeClock {
     }
 
     fn wall(&self) -> SystemTime {
-        START + (self.monotonic() - Duration::from_secs(1_000))
+        start() + (self.monotonic() - Duration::from_secs(1_000))
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
@@ -48,7 +48,7 @@ impl Clock for FakeClock {
     }
 }
 
-/// An HTTP server on loopback. Each request is answered by the next of the prepared answers, the last one for ever.
+/// An HTTP server on loopback.
 pub(crate) struct FakeServer {
     pub(crate) url: String,
     seen: Arc<Mutex<Vec<String>>>,
@@ -56,15 +56,20 @@ pub(crate) struct FakeServer {
 }
 
 impl FakeServer {
-    /// `answers`: status and body.
+    /// Each request is answered by the next of `answers` (status and body), the last one for ever.
     pub(crate) async fn start(answers: Vec<(u16, String)>) -> Self {
+        let served = AtomicUsize::new(0);
+        Self::answering(move |_| answers[served.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1)].clone()).await
+    }
+
+    /// Each request, its head and body, is answered by `answer`.
+    pub(crate) async fn answering(answer: impl Fn(&str) -> (u16, String) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&seen);
         let task = tokio::spawn(async move {
-            for served in 0.. {
-                let Ok((mut stream, _)) = listener.accept().await else { return };
+            while let Ok((mut stream, _)) = listener.accept().await {
                 let mut text = Vec::new();
                 let mut chunk = [0; 4096];
                 while let Ok(read @ 1..) = stream.read(&mut chunk).await {
@@ -73,10 +78,13 @@ impl FakeServer {
                         break;
                     }
                 }
-                log.lock().unwrap().push(String::from_utf8_lossy(&text).into_owned());
-                let (status, body) = &answers[served.min(answers.len() - 1)];
+                let request = String::from_utf8_lossy(&text).into_owned();
+                let (status, body) = answer(&request);
+                log.lock().unwrap().push(request);
+                // The second header is what the instance metadata service of AWS sends with its token.
                 let answer = format!(
-                    "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nx-aws-ec2-metadata-token-ttl-seconds: 21600\r\n\
+                     content-length: {}\r\nconnection: close\r\n\r\n{body}",
                     body.len()
                 );
                 let _ = stream.write_all(answer.as_bytes()).await;
@@ -105,4 +113,38 @@ fn is_whole(request: &[u8]) -> bool {
         .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(|n| n.trim().parse().unwrap()))
         .unwrap_or(0usize);
     body.len() >= length
+}
+
+const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// RFC 4648, with padding.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    let group = |chunk: &[u8]| {
+        let number = chunk.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let letter = |i| LETTERS[(number >> (18 - 6 * i)) as usize & 63] as char;
+        (0..4).map(|i| if i > chunk.len() { '=' } else { letter(i) }).collect::<String>()
+    };
+    bytes.chunks(3).map(group).collect()
+}
+
+/// The bytes of base64 in either alphabet, with or without padding.
+pub(crate) fn from_base64(text: &str) -> Vec<u8> {
+    let text = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
+    let digit = |letter: &u8| LETTERS.iter().position(|known| known == letter).expect("base64") as u32;
+    let group = |chunk: &[u8]| {
+        let number = chunk.iter().fold(0, |number, letter| number << 6 | digit(letter)) << (6 * (4 - chunk.len()));
+        number.to_be_bytes()[1..chunk.len()].to_vec()
+    };
+    text.as_bytes().chunks(4).flat_map(group).collect()
+}
+
+#[test]
+fn base64_as_specified() {
+    for (text, expected) in
+        [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy"), ("\u{fff}~", "4L+/fg==")]
+    {
+        assert_eq!(base64(text.as_bytes()), expected);
+        assert_eq!(from_base64(expected), text.as_bytes());
+    }
+    assert_eq!(from_base64("4L-_fg"), "\u{fff}~".as_bytes());
 }

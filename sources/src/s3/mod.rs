@@ -15,6 +15,10 @@ mod settings;
 mod signer;
 mod token;
 
+#[cfg(all(test, feature = "aws-chain"))]
+mod chain_test;
+#[cfg(test)]
+mod open_test;
 #[cfg(test)]
 mod settings_test;
 #[cfg(test)]
