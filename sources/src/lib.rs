@@ -122,7 +122,6 @@ pub mod clock;
 mod create;
 mod creation_id;
 #[cfg(feature = "http")]
-#[allow(dead_code, unused_imports, reason = "`Bucket::open`, which calls the clouds, is being written")]
 mod credentials;
 mod dir;
 mod error;
@@ -147,16 +146,12 @@ mod sums;
 mod testing;
 
 #[cfg(feature = "azure")]
-#[allow(dead_code, unused_imports, reason = "`Bucket::open`, which calls it, is being written")]
 mod azure;
 #[cfg(feature = "gcp")]
-#[allow(dead_code, unused_imports, reason = "`Bucket::open`, which calls it, is being written")]
 mod gcp;
 #[cfg(feature = "s3")]
-#[allow(dead_code, unused_imports, reason = "`Bucket::open`, which calls it, is being written")]
 mod s3;
 #[cfg(feature = "http")]
-#[allow(dead_code, unused_imports, reason = "the clouds that call it are being written")]
 mod transport;
 
 pub use bucket::Bucket;

@@ -2,6 +2,8 @@
 //! <https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key>.
 
 use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request};
 use object_store::azure::AzureCredential;
@@ -9,7 +11,6 @@ use object_store::client::{HttpRequest, HttpRequestBody};
 
 use super::{AzureSigner, Key};
 use crate::credentials::Credentials;
-use crate::credentials::fake::base64;
 use crate::error::Fault;
 use crate::secret::Secret;
 use crate::transport::Signer;
@@ -30,7 +31,7 @@ fn request(method: Method, url: &str, headers: &[(&'static str, &str)], body: &'
 #[tokio::test]
 async fn a_block_list_is_signed_with_its_condition() {
     let key = b"a key of some bytes";
-    let signer = signer(Key::Account(Secret::new(base64(key))));
+    let signer = signer(Key::Account(Secret::new(BASE64_STANDARD.encode(key))));
     let mut put = request(
         Method::PUT,
         "http://127.0.0.1:10000/acc1/pages/a%20b/%C3%BC?comp=blocklist",
@@ -49,7 +50,8 @@ async fn a_block_list_is_signed_with_its_condition() {
         headers["date"].to_str().unwrap(),
         headers["x-ms-version"].to_str().unwrap(),
     );
-    let expected = base64(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref());
+    let expected =
+        BASE64_STANDARD.encode(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref());
     assert_eq!(headers["authorization"], format!("SharedKey acc1:{expected}"));
     assert!(headers["authorization"].is_sensitive());
     // Signed again, as a retry is: one signature, not two.

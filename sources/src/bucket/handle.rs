@@ -43,12 +43,13 @@ impl Bucket {
     /// `Unauthorized` for credentials that are missing, wrong or too weak; `Unavailable` if the provider cannot be reached;
     /// `Unsupported` for a provider that is not built in, and for a store that ignores conditional creates.
     pub async fn open(options: BucketOptions) -> Result<Self> {
-        let target = format!("{} {}", options.provider, options.bucket);
-        let failed = |fault| Error::new("open", target.clone(), fault);
+        // Not the bucket's text: what a cloud is given there by mistake may be a key.
+        let target = options.provider.as_str();
+        let failed = |fault| Error::new("open", target, fault);
         options.validate().map_err(failed)?;
         let names = Names::new(&options.prefix).map_err(failed)?;
         let stats = Arc::new(Stats::new(options.provider));
-        let source = super::open_source(&options, &stats).await.map_err(failed)?;
+        let source = super::open_source(&options, &stats).await?;
         Self::over(OpenBucket::new(source, options, names, stats)).await
     }
 

@@ -6,20 +6,30 @@ use futures::TryStreamExt;
 use object_store::list::PaginatedListOptions;
 
 use super::OpenBucket;
-use crate::error::Fault;
+use crate::error::{Error, Fault, Result};
 use crate::fault_of::fault_of;
 use crate::options::BucketOptions;
 use crate::source::{Provider, Source};
 use crate::stats::Stats;
 
 /// Opens the source that `options` name. Where that takes no request (all but `dir`), nothing is proved yet.
-pub(crate) async fn open_source(options: &BucketOptions, stats: &Arc<Stats>) -> Result<Source, Fault> {
+///
+/// # Errors
+/// Those of the provider's own `open`, which name the bucket as far as it could be read without repeating what may be a secret.
+pub(crate) async fn open_source(options: &BucketOptions, stats: &Arc<Stats>) -> Result<Source> {
     match options.provider {
         Provider::Memory => Ok(crate::memory::open(options, Arc::clone(stats))),
+        #[cfg(feature = "s3")]
+        Provider::S3 => crate::s3::open(options, Arc::clone(stats)).await,
+        #[cfg(feature = "azure")]
+        Provider::Azure => crate::azure::open(options, Arc::clone(stats)).await,
+        #[cfg(feature = "gcp")]
+        Provider::Gcp => crate::gcp::open(options, Arc::clone(stats)).await,
         #[allow(unreachable_patterns, reason = "which providers are left depends on the features")]
-        other => Err(Fault::Unsupported(format!(
-            "{other} is not built into this program; build it with the feature of that name"
-        ))),
+        other => {
+            let fault = "not built into this program; build it with the feature of that name";
+            Err(Error::new("open", other.as_str(), Fault::Unsupported(fault.to_owned())))
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! For tests: a clock that stands still until told, a server that answers what it is told and keeps what it was asked, and base64.
+//! For tests: a clock that stands still until told and a server that answers what it is told and keeps what it was
+//! asked.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -113,38 +114,4 @@ fn is_whole(request: &[u8]) -> bool {
         .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(|n| n.trim().parse().unwrap()))
         .unwrap_or(0usize);
     body.len() >= length
-}
-
-const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// RFC 4648, with padding.
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    let group = |chunk: &[u8]| {
-        let number = chunk.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        let letter = |i| LETTERS[(number >> (18 - 6 * i)) as usize & 63] as char;
-        (0..4).map(|i| if i > chunk.len() { '=' } else { letter(i) }).collect::<String>()
-    };
-    bytes.chunks(3).map(group).collect()
-}
-
-/// The bytes of base64 in either alphabet, with or without padding.
-pub(crate) fn from_base64(text: &str) -> Vec<u8> {
-    let text = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
-    let digit = |letter: &u8| LETTERS.iter().position(|known| known == letter).expect("base64") as u32;
-    let group = |chunk: &[u8]| {
-        let number = chunk.iter().fold(0, |number, letter| number << 6 | digit(letter)) << (6 * (4 - chunk.len()));
-        number.to_be_bytes()[1..chunk.len()].to_vec()
-    };
-    text.as_bytes().chunks(4).flat_map(group).collect()
-}
-
-#[test]
-fn base64_as_specified() {
-    for (text, expected) in
-        [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy"), ("\u{fff}~", "4L+/fg==")]
-    {
-        assert_eq!(base64(text.as_bytes()), expected);
-        assert_eq!(from_base64(expected), text.as_bytes());
-    }
-    assert_eq!(from_base64("4L-_fg"), "\u{fff}~".as_bytes());
 }

@@ -91,10 +91,9 @@ impl Account {
         };
         // An emulator's file may leave out what nobody asks for.
         let kind = if fields.get("disable_oauth") == Some(&Value::Bool(true)) { AccountKind::Nobody } else { kind };
-        if kind != AccountKind::Nobody {
-            if let Some(missing) = needed.iter().find(|name| field(&fields, name).is_none_or(str::is_empty)) {
-                return Err(wrong(&format!("the credential file has no {missing}")));
-            }
+        let missing = needed.iter().find(|name| field(&fields, name).is_none_or(str::is_empty));
+        if let Some(missing) = missing.filter(|_| kind != AccountKind::Nobody) {
+            return Err(wrong(&format!("the credential file has no {missing}")));
         }
         Ok(Self { kind, endpoint, text: Secret::new(text) })
     }

@@ -3,11 +3,12 @@
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{self, KeyPair as _, UnparsedPublicKey};
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 
 use super::account::AccountKind;
 use super::{Account, tokens};
 use crate::credentials::FetchCredential;
-use crate::credentials::fake::{base64, from_base64};
 use crate::error::Fault;
 use crate::options::TimeoutOptions;
 use crate::secret::Secret;
@@ -116,7 +117,7 @@ async fn files_that_cannot_be_read() {
 }
 
 fn pem(der: &[u8]) -> String {
-    format!("-----BEGIN PRIVATE KEY-----\\n{}\\n-----END PRIVATE KEY-----\\n", base64(der))
+    format!("-----BEGIN PRIVATE KEY-----\\n{}\\n-----END PRIVATE KEY-----\\n", BASE64_STANDARD.encode(der))
 }
 
 #[tokio::test]
@@ -133,10 +134,12 @@ async fn a_service_account_signs_its_own_token() {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let (header, claims) = signed.split_once('.').unwrap();
     let public = UnparsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, key.public_key().as_ref());
-    public.verify(signed.as_bytes(), &from_base64(signature)).expect("signed with the account's key");
-    let header: serde_json::Value = serde_json::from_slice(&from_base64(header)).unwrap();
+    public
+        .verify(signed.as_bytes(), &BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap())
+        .expect("signed with the account's key");
+    let header: serde_json::Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
     assert_eq!((header["alg"].as_str(), header["kid"].as_str()), (Some("RS256"), Some("key-1")));
-    let claims: serde_json::Value = serde_json::from_slice(&from_base64(claims)).unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
     assert_eq!(claims["iss"], "pages@example.iam.gserviceaccount.com");
     assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 3600);
     assert_eq!(format!("{source:?}"), "Delegated(service account)");

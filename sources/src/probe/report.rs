@@ -38,19 +38,19 @@ impl ProbeReport {
     /// Probes the bucket that `options` name. Unlike [`crate::Bucket::open`] this never fails: what fails is a row.
     pub async fn of(options: BucketOptions) -> Self {
         let provider = options.provider;
-        let address = format!("{provider} {}", options.bucket);
         let opened = async {
-            options.validate()?;
-            let names = Names::new(&options.prefix)?;
+            let failed = |fault| Error::new("probe", provider.as_str(), fault);
+            options.validate().map_err(failed)?;
+            let names = Names::new(&options.prefix).map_err(failed)?;
             let stats = Arc::new(Stats::new(provider));
             let source = open_source(&options, &stats).await?;
-            Ok(OpenBucket::new(source, options, names, stats))
+            Ok::<_, Error>(OpenBucket::new(source, options, names, stats))
         };
         match opened.await {
             Ok(bucket) => Self::of_bucket(&bucket).await,
-            Err(fault) => {
-                let mut report = Self { address, provider, rows: Vec::new() };
-                report.opening(Err(fault));
+            Err(error) => {
+                let mut report = Self { address: error.target().to_owned(), provider, rows: Vec::new() };
+                report.opening(Err(error.fault().clone()));
                 report.skip_rest("the bucket could not be opened");
                 report
             }

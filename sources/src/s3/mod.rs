@@ -15,7 +15,8 @@ mod settings;
 mod signer;
 mod token;
 
-#[cfg(all(test, feature = "aws-chain"))]
+#[cfg(feature = "aws-chain")]
+#[cfg(test)]
 mod chain_test;
 #[cfg(test)]
 mod open_test;
