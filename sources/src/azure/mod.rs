@@ -5,7 +5,7 @@
 //! 2. where those hold no key, the [`identity`] chain asks for tokens: service principal, workload identity, managed identity,
 //!    Azure CLI;
 //! 3. `object_store`'s client is built with its signing and retries off, over our transport, and the [`AzureSigner`] authorizes each
-//!    attempt, so that the condition which the transport puts on Put Block List is signed, too.
+//!    attempt, so that the condition which the transport puts on Put Block List is signed, too; [`AzureStore`] deletes.
 //!
 //! Which option and variable wins over which is a table in `docs/src/reference/credentials.md`.
 
@@ -16,11 +16,14 @@ mod key;
 mod open;
 mod settings;
 mod signer;
+mod store;
 
 #[cfg(test)]
 mod connection_string_test;
 #[cfg(test)]
 mod identity_test;
+#[cfg(test)]
+mod open_test;
 #[cfg(test)]
 mod settings_test;
 #[cfg(test)]
@@ -31,3 +34,4 @@ use key::Key;
 pub(crate) use open::open;
 use settings::{Access, Settings};
 use signer::AzureSigner;
+use store::AzureStore;

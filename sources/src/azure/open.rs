@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use object_store::azure::{AzureCredential, MicrosoftAzureBuilder};
+use object_store::client::HttpConnector;
 use object_store::{ClientOptions, RetryConfig, StaticCredentialProvider};
 
-use super::{Access, AzureSigner, Settings};
+use super::{Access, AzureSigner, AzureStore, Settings};
 use crate::credentials::{CredentialCache, Credentials, Environment};
 use crate::error::{Error, Fault, Result};
 use crate::options::BucketOptions;
@@ -46,23 +47,26 @@ async fn build(options: &BucketOptions, settings: Settings, stats: Arc<Stats>) -
         .with_allow_http(endpoint.is_plain())
         .with_connect_timeout(options.timeout.connect)
         .with_timeout(options.timeout.request);
-    let store = MicrosoftAzureBuilder::new()
+    let connector = Connector::new(transport);
+    let deletes = connector.connect(&client).map_err(|error| fault_of(&error))?;
+    let pages = MicrosoftAzureBuilder::new()
         .with_account(account)
-        .with_container_name(container)
+        .with_container_name(&container)
         .with_endpoint(endpoint.as_str().to_owned())
         // Without a credential of its own the builder would plan to ask the instance's metadata address.
         .with_credentials(Arc::new(StaticCredentialProvider::new(AzureCredential::BearerToken(String::new()))))
         .with_skip_signature(true)
         .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
         .with_client_options(client)
-        .with_http_connector(Connector::new(transport))
+        .with_http_connector(connector)
         .build()
         .map_err(|error| fault_of(&error))?;
-    let store = Arc::new(store);
+    let store = AzureStore::new(pages.clone(), deletes, &endpoint, &container)
+        .ok_or_else(|| Fault::Config("endpoint: no container can be below it".to_owned()))?;
     Ok(Source {
         provider: Provider::Azure,
-        store: Arc::clone(&store) as _,
-        pages: Some(store),
+        store: Arc::new(store),
+        pages: Some(Arc::new(pages)),
         address,
         large_create: LargeCreate::Multipart,
     })

@@ -54,6 +54,8 @@ async fn build(
         .with_virtual_hosted_style_request(true)
         .with_credentials(Arc::new(StaticCredentialProvider::new(none)))
         .with_skip_signature(true)
+        // One plain DELETE each: a bulk delete answers 200 and hides what went wrong in its body.
+        .with_disable_bulk_delete(true)
         .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
         .with_client_options(client)
         .with_http_connector(Connector::new(transport))
