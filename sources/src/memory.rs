@@ -35,6 +35,7 @@ pub(crate) fn open(options: &BucketOptions, stats: Arc<Stats>) -> Source {
         provider: Provider::Memory,
         store: Arc::new(store.clone()),
         pages: Some(Arc::new(store)),
+        quirks: Arc::default(),
         address: format!("memory://{}", options.bucket),
         large_create: LargeCreate::Native,
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use object_store::ObjectStore;
 use object_store::list::PaginatedListStore;
@@ -52,10 +53,34 @@ pub(crate) struct Source {
     /// plain string prefixes, delimiters page by page, and a limit, none of which [`ObjectStore::list`] offers. `None` where
     /// listing is local (`dir`); then [`ObjectStore::list_with_offset`] is used and must yield names in bytewise order.
     pub(crate) pages: Option<Arc<dyn PaginatedListStore>>,
+    /// What is peculiar about the store, as far as its answers have told.
+    pub(crate) quirks: Arc<Quirks>,
     /// Where it is, for messages: `s3://bucket at http://127.0.0.1:8333`, never with a secret.
     pub(crate) address: String,
     /// How a large object is created so that it appears whole or not at all and never replaces another.
     pub(crate) large_create: LargeCreate,
+}
+
+/// What is peculiar about a store, learnt from its answers: the transport notes it, the bucket goes by it.
+#[derive(Debug, Default)]
+pub(crate) struct Quirks {
+    lists_by_directory: AtomicBool,
+}
+
+impl Quirks {
+    /// Notes what an answer's `Server` header tells.
+    #[cfg(feature = "http")]
+    pub(crate) fn learn(&self, server: &str) {
+        // SeaweedFS 4 lists the tree it keeps, `c/d` before `c-d`, where S3 lists keys by their bytes.
+        if server.starts_with("SeaweedFS") {
+            self.lists_by_directory.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether listings come directory by directory rather than in bytewise order.
+    pub(crate) fn lists_by_directory(&self) -> bool {
+        self.lists_by_directory.load(Ordering::Relaxed)
+    }
 }
 
 impl fmt::Debug for Source {

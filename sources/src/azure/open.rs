@@ -43,6 +43,7 @@ async fn build(options: &BucketOptions, settings: Settings, stats: Arc<Stats>) -
     credentials.get().await?;
     let signer: Arc<dyn Signer> = Arc::new(AzureSigner::new(account.clone(), credentials));
     let transport = TransportOptions::new(options, address.clone(), Some(signer), stats);
+    let quirks = Arc::clone(&transport.quirks);
     let client = ClientOptions::new()
         .with_allow_http(endpoint.is_plain())
         .with_connect_timeout(options.timeout.connect)
@@ -67,6 +68,7 @@ async fn build(options: &BucketOptions, settings: Settings, stats: Arc<Stats>) -
         provider: Provider::Azure,
         store: Arc::new(store),
         pages: Some(Arc::new(pages)),
+        quirks,
         address,
         large_create: LargeCreate::Multipart,
     })

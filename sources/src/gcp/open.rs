@@ -47,6 +47,7 @@ async fn build(options: &BucketOptions, settings: Settings, stats: Arc<Stats>) -
     };
     let signer: Arc<dyn Signer> = Arc::new(GcsSigner::new(credentials));
     let transport = TransportOptions::new(options, address.clone(), Some(signer), stats);
+    let quirks = Arc::clone(&transport.quirks);
     let client = ClientOptions::new()
         .with_allow_http(endpoint.is_plain())
         .with_connect_timeout(options.timeout.connect)
@@ -70,6 +71,7 @@ async fn build(options: &BucketOptions, settings: Settings, stats: Arc<Stats>) -
         provider: Provider::Gcp,
         store: Arc::clone(&store) as _,
         pages: Some(store),
+        quirks,
         address,
         large_create: LargeCreate::Multipart,
     })

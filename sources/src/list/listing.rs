@@ -34,6 +34,14 @@ pub(crate) fn list(
         .boxed()
 }
 
+/// The entity tag as HEAD gives it; Azure's listing leaves its quotes out.
+fn quoted(etag: Option<String>) -> String {
+    match etag {
+        Some(etag) if !etag.is_empty() && !etag.contains('"') => format!("\"{etag}\""),
+        etag => etag.unwrap_or_default(),
+    }
+}
+
 struct Listing {
     bucket: Arc<OpenBucket>,
     pages: Pages,
@@ -167,7 +175,7 @@ impl Listing {
             Listed::Object(meta) => ListEntry::Object(ListedObject {
                 name,
                 size: meta.size,
-                etag: meta.e_tag.unwrap_or_default(),
+                etag: quoted(meta.e_tag),
                 created: meta.last_modified.into(),
             }),
             Listed::Prefix(_) => ListEntry::Prefix(name),

@@ -5,11 +5,12 @@ use std::collections::VecDeque;
 use futures::stream::{BoxStream, TryStreamExt};
 use object_store::list::PaginatedListOptions;
 use object_store::path::Path;
-use object_store::{ListResult, ObjectMeta};
+use object_store::{ListResult, ObjectMeta, ObjectStoreExt};
 
+use super::Tree;
 use crate::error::Fault;
 use crate::fault_of::fault_of;
-use crate::source::Source;
+use crate::source::{Provider, Source};
 
 /// Entries of one page of a store that streams; clouds decide on their own (1,000, Azure 5,000).
 const STREAM_PAGE_ENTRIES: usize = 1000;
@@ -53,6 +54,8 @@ enum State {
     Start(Option<String>),
     /// The store pages: the token of the next one.
     Token(String),
+    /// The store lists directory by directory.
+    Tree(Box<Tree>),
     /// The store streams.
     Stream(BoxStream<'static, object_store::Result<ObjectMeta>>),
     End,
@@ -87,7 +90,9 @@ impl Pages {
     pub(super) async fn next(&mut self) -> Result<Option<Page>, Fault> {
         let page = match std::mem::replace(&mut self.state, State::End) {
             State::End => return Ok(None),
-            State::Start(after) if self.source.pages.is_some() => self.page(after, None).await,
+            State::Start(after) if self.source.quirks.lists_by_directory() => self.tree(after).await,
+            State::Tree(tree) => self.walk(tree).await,
+            State::Start(after) if self.source.pages.is_some() => self.first_page(after).await,
             State::Token(token) => self.page(None, Some(token)).await,
             State::Start(after) => {
                 let stream = self.stream(after.as_deref());
@@ -100,6 +105,41 @@ impl Pages {
             Err(Fault::NoSuchObject) => Err(Fault::NoSuchBucket),
             Err(fault) => Err(fault),
         }
+    }
+
+    async fn tree(&mut self, after: Option<String>) -> object_store::Result<Page> {
+        let Some(store) = self.source.pages.clone() else { return Ok(Page::new()) };
+        self.walk(Box::new(Tree::new(store, self.prefix.clone(), self.delimiter, after))).await
+    }
+
+    async fn walk(&mut self, mut tree: Box<Tree>) -> object_store::Result<Page> {
+        let page = tree.next().await?;
+        if tree.has_more() {
+            self.state = State::Tree(tree);
+        }
+        Ok(page)
+    }
+
+    /// The first page. `object_store` leaves out what Azure calls exactly like the prefix, since that may be a directory's marker; so
+    /// it is asked for by itself, and comes first.
+    async fn first_page(&mut self, after: Option<String>) -> object_store::Result<Page> {
+        let exact = (self.source.provider == Provider::Azure && !self.prefix.ends_with('/'))
+            .then(|| Path::parse(&self.prefix).ok())
+            .flatten()
+            .filter(|key| key.as_ref() == self.prefix && after.as_ref().is_none_or(|after| after < &self.prefix));
+        let exact = match exact {
+            Some(key) if !self.prefix.is_empty() => match self.source.store.head(&key).await {
+                Ok(meta) => Some(meta),
+                Err(object_store::Error::NotFound { .. }) => None,
+                Err(error) => return Err(error),
+            },
+            _ => None,
+        };
+        let mut page = self.page(after, None).await?;
+        if let Some(meta) = exact {
+            page.push_front(Listed::Object(meta));
+        }
+        Ok(page)
     }
 
     async fn page(&mut self, after: Option<String>, token: Option<String>) -> object_store::Result<Page> {
@@ -184,7 +224,7 @@ fn just_before(prefix: &str) -> Option<String> {
 }
 
 /// A page's objects and common prefixes as one sequence; each of the two is in order by itself.
-fn merge(listed: ListResult) -> Page {
+pub(super) fn merge(listed: ListResult) -> Page {
     let mut objects = listed.objects.into_iter().map(Listed::Object).peekable();
     let mut prefixes = listed.common_prefixes.into_iter().map(|prefix| Listed::Prefix(format!("{prefix}/"))).peekable();
     let mut page = Page::new();

@@ -40,6 +40,7 @@ async fn build(
     let (url, address) = (settings.url(&region), settings.address(&region));
     let signer: Arc<dyn Signer> = Arc::new(S3Signer::new(region.clone(), credentials));
     let transport = TransportOptions::new(options, address.clone(), Some(signer), stats);
+    let quirks = Arc::clone(&transport.quirks);
     let client = ClientOptions::new()
         .with_allow_http(settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.is_plain()))
         .with_connect_timeout(options.timeout.connect)
@@ -66,6 +67,7 @@ async fn build(
         provider: Provider::S3,
         store: Arc::clone(&store) as _,
         pages: Some(store),
+        quirks,
         address,
         large_create: LargeCreate::Multipart,
     })

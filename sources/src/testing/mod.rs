@@ -30,6 +30,7 @@ pub(crate) async fn open_over(store: &FaultyStore, options: BucketOptions) -> Re
         provider: Provider::Memory,
         store: Arc::new(store.clone()),
         pages: store.pages.then(|| Arc::new(store.clone()) as _),
+        quirks: Arc::default(),
         address: "memory://test".to_owned(),
         large_create: LargeCreate::Multipart,
     };

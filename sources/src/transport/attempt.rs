@@ -147,6 +147,9 @@ impl Service {
             Err(error) => return failed(Failure::of_connection(&error, &uri, &carried)),
         };
         shared.reached.store(true, Ordering::Relaxed);
+        if let Some(server) = response.headers().get(http::header::SERVER).and_then(|server| server.to_str().ok()) {
+            options.quirks.learn(server);
+        }
         let status = response.status();
         let range = exchange.range.as_ref();
         let answer = match Answer::read(exchange.kind, range, shared.longest_answer, response).await {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Entropy};
 use crate::options::{BucketOptions, HedgeOptions, LimitOptions, RetryOptions, TimeoutOptions};
-use crate::source::Provider;
+use crate::source::{Provider, Quirks};
 use crate::stats::Stats;
 use crate::transport::Signer;
 
@@ -33,6 +33,8 @@ pub(crate) struct TransportOptions {
     pub(crate) signer: Option<Arc<dyn Signer>>,
     /// Where requests are counted.
     pub(crate) stats: Arc<Stats>,
+    /// Where what is peculiar about the store is noted.
+    pub(crate) quirks: Arc<Quirks>,
 }
 
 impl TransportOptions {
@@ -55,6 +57,7 @@ impl TransportOptions {
             entropy: Arc::clone(&options.entropy),
             signer,
             stats,
+            quirks: Arc::default(),
         }
     }
 }
