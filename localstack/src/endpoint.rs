@@ -28,8 +28,12 @@ pub struct Endpoint {
     pub secret_key: String,
     /// A second pair of keys (access, secret) that may list and read but not write, where the server knows such.
     pub read_only: Option<(String, String)>,
-    /// A service-account file for the GCS server.
+    /// A service-account file for the GCS server that makes clients send no token (`disable_oauth`).
     pub credentials_file: Option<PathBuf>,
+    /// A service-account file for the GCS server with a key: clients send a token signed with it, and the server checks that.
+    pub signed_credentials_file: Option<PathBuf>,
+    /// The same account's file with a key that the server does not know: it refuses everything.
+    pub foreign_credentials_file: Option<PathBuf>,
     /// Further URLs of the same service: all etcd nodes; Swift's native API (`…/auth/v1.0`).
     pub other_urls: Vec<String>,
 }
@@ -45,6 +49,8 @@ impl Endpoint {
             secret_key: String::new(),
             read_only: None,
             credentials_file: None,
+            signed_credentials_file: None,
+            foreign_credentials_file: None,
             other_urls: Vec::new(),
         }
     }
@@ -75,7 +81,8 @@ impl Endpoint {
         self.store_string_with(bucket, prefix, &self.url_at(url), (&self.access_key, &self.secret_key))
     }
 
-    /// The same with other credentials: wrong ones, or those of [`Endpoint::read_only`].
+    /// The same with other credentials: wrong ones, or those of [`Endpoint::read_only`]. For GCS the first is the path of a
+    /// service-account file and the second is ignored.
     pub fn store_string_as(&self, bucket: &str, prefix: &str, access_key: &str, secret_key: &str) -> String {
         self.store_string_with(bucket, prefix, &self.url, (access_key, secret_key))
     }
@@ -105,12 +112,13 @@ impl Endpoint {
                 )),
             ),
             Server::Gcs | Server::Careless => {
-                let file = self.credentials_file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+                let own = self.credentials_file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+                let file = if access.is_empty() { &own } else { access };
                 format!(
                     "source=gcp_store,bucket={}{prefix},endpoint={},auth_token={}",
                     quoted(bucket),
                     quoted(url),
-                    quoted(&file)
+                    quoted(file)
                 )
             }
             _ => String::new(),
@@ -134,8 +142,11 @@ impl Endpoint {
             set("READ_ONLY_ACCESS_KEY", access);
             set("READ_ONLY_SECRET_KEY", secret);
         }
-        if let Some(file) = &self.credentials_file {
-            set("CREDENTIALS_FILE", &file.display().to_string());
+        let files = [&self.credentials_file, &self.signed_credentials_file, &self.foreign_credentials_file];
+        for (name, file) in FILES.into_iter().zip(files) {
+            if let Some(file) = file {
+                set(name, &file.display().to_string());
+            }
         }
         set("OTHER_URLS", &self.other_urls.join(" "));
         variables
@@ -157,12 +168,18 @@ impl Endpoint {
             &read("SECRET_KEY").unwrap_or_default(),
         );
         endpoint.read_only = read("READ_ONLY_ACCESS_KEY").zip(read("READ_ONLY_SECRET_KEY"));
-        endpoint.credentials_file = read("CREDENTIALS_FILE").map(PathBuf::from);
+        let [plain, signed, foreign] = FILES.map(|name| read(name).map(PathBuf::from));
+        endpoint.credentials_file = plain;
+        endpoint.signed_credentials_file = signed;
+        endpoint.foreign_credentials_file = foreign;
         endpoint.other_urls =
             read("OTHER_URLS").map(|urls| urls.split(' ').map(str::to_owned).collect()).unwrap_or_default();
         Ok(Some(endpoint))
     }
 }
+
+/// The variables of the service-account files.
+const FILES: [&str; 3] = ["CREDENTIALS_FILE", "SIGNED_CREDENTIALS_FILE", "FOREIGN_CREDENTIALS_FILE"];
 
 /// The variable that tells a command that `server` cannot run on this machine, and why.
 pub(crate) fn not_run_variable(server: Server) -> String {
@@ -187,6 +204,8 @@ impl fmt::Debug for Endpoint {
             .field("access_key", &self.access_key)
             .field("read_only", &self.read_only.as_ref().map(|(access, _)| access))
             .field("credentials_file", &self.credentials_file)
+            .field("signed_credentials_file", &self.signed_credentials_file)
+            .field("foreign_credentials_file", &self.foreign_credentials_file)
             .field("other_urls", &self.other_urls)
             .finish_non_exhaustive()
     }
@@ -199,6 +218,7 @@ mod tests {
     fn full() -> Endpoint {
         let mut endpoint = Endpoint::new(Server::MotoAuth, "http://127.0.0.1:1").with_keys("us-east-1", "AK", "s3cr3t");
         endpoint.read_only = Some(("RO".into(), "ros3cr3t".into()));
+        endpoint.signed_credentials_file = Some("/tmp/signed.json".into());
         endpoint.other_urls = vec!["http://127.0.0.1:2".into(), "http://127.0.0.1:3".into()];
         endpoint
     }
@@ -235,6 +255,11 @@ mod tests {
             azurite.store_string_at("http://127.0.0.1:9", "c", ""),
             "source=azure_store,bucket=\"c\",auth_token=\"DefaultEndpointsProtocol=http;AccountName=acct;AccountKey=key==;BlobEndpoint=http://127.0.0.1:9/acct;\""
         );
+        let mut gcs = Endpoint::new(Server::Gcs, "http://127.0.0.1:1");
+        gcs.credentials_file = Some("/tmp/a.json".into());
+        let gcs_store = r#"source=gcp_store,bucket="b",endpoint="http://127.0.0.1:1",auth_token="/tmp/a.json""#;
+        assert_eq!(gcs.store_string("b", ""), gcs_store);
+        assert_eq!(gcs.store_string_as("b", "", "/tmp/b.json", ""), gcs_store.replace("a.json", "b.json"));
         assert_eq!(Endpoint::new(Server::Etcd, "http://127.0.0.1:1").store_string("b", ""), "");
     }
 

@@ -177,6 +177,17 @@ async fn status_after_the_server() {
 }
 
 #[tokio::test]
+async fn refusal() {
+    let echo = Echo::start().await;
+    let proxy = echo.proxy([Rule::new(Fault::Refusal { status: 400, code: "ExpiredToken".into() })]).await;
+    let outcome = put(&proxy, "/", "", "x").await;
+    assert_eq!(outcome.status(), 400);
+    assert!(outcome.body().contains("<Code>ExpiredToken</Code>"));
+    assert!(outcome.text.contains("x-ms-error-code: ExpiredToken\r\n"), "{}", outcome.text);
+    assert!(echo.seen().is_empty());
+}
+
+#[tokio::test]
 async fn reset_before_the_server() {
     let echo = Echo::start().await;
     let proxy = echo.proxy([Rule::new(Fault::Reset { point: Point::Before })]).await;

@@ -89,3 +89,68 @@ impl Listing {
         key.get(..end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::SystemTime;
+
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::gcs::digest::Digests;
+    use crate::gcs::object::Object;
+
+    fn bucket(names: &BTreeSet<String>) -> Bucket {
+        let digests = Digests { crc32c: 0, md5: None };
+        let metadata = Vec::new();
+        let object = Object { data: Bytes::new(), generation: 1, digests, created: SystemTime::UNIX_EPOCH, metadata };
+        names.iter().map(|name| (name.clone(), object.clone())).collect()
+    }
+
+    /// What stands between a pair of tags, each time, unescaped.
+    fn between(text: &str, tag: &str) -> Vec<String> {
+        let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
+        let inner = text.split(&open).skip(1).map(|piece| piece.split(&close).next().unwrap());
+        inner.map(|inner| quick_xml::escape::unescape(inner).unwrap().into_owned()).collect()
+    }
+
+    /// All pages, as a client asks for them.
+    fn walk(bucket: &Bucket, mut query: HashMap<String, String>) -> (Vec<String>, Vec<String>) {
+        let (mut names, mut prefixes) = (Vec::new(), Vec::new());
+        loop {
+            let page = Listing::from_query(&query).page("bucket", bucket);
+            names.extend(between(&page, "Key"));
+            // The first `Prefix` repeats the question.
+            prefixes.extend(between(&page, "CommonPrefixes").iter().flat_map(|inner| between(inner, "Prefix")));
+            match between(&page, "NextContinuationToken").pop() {
+                Some(token) => drop(query.insert("continuation-token".into(), token)),
+                None => return (names, prefixes),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pages_add_up_to_what_a_plain_filter_finds(
+            names in proptest::collection::btree_set("[ab/<]{1,5}", 0..40),
+            prefix in "[ab/]{0,2}",
+            delimiter in "/?",
+            after in "[ab/]{0,3}",
+            max in 1_usize..5,
+        ) {
+            let chosen = names.iter().filter(|name| name.starts_with(&prefix) && **name > after);
+            let (mut plain, mut common) = (Vec::new(), BTreeSet::new());
+            for name in chosen {
+                match name[prefix.len()..].find('/').filter(|_| !delimiter.is_empty()) {
+                    Some(end) => drop(common.insert(name[..=prefix.len() + end].to_owned())),
+                    None => plain.push(name.clone()),
+                }
+            }
+            let query = [("prefix", prefix), ("delimiter", delimiter), ("start-after", after), ("max-keys", max.to_string())];
+            let query = query.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            prop_assert_eq!(walk(&bucket(&names), query), (plain, common.into_iter().collect::<Vec<_>>()));
+        }
+    }
+}

@@ -13,10 +13,11 @@
 //! | `upload.rs` | multipart uploads |
 //! | `listing.rs` | pages of a listing |
 //! | `digest.rs` | CRC32C and MD5 as the API spells them |
-//! | `access.rs` | who may enter |
+//! | `access.rs`, `account.rs` | who may enter, by bearer token or by a token signed with a service account's key |
 //! | `answer.rs` | responses and the API's errors |
 
 mod access;
+mod account;
 mod answer;
 mod digest;
 mod listing;

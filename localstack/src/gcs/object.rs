@@ -92,3 +92,42 @@ pub(super) fn metadata_of(headers: &HeaderMap) -> Result<Vec<(HeaderName, Header
     let kept = headers.iter().filter(|(name, _)| custom(name) || KEPT.contains(name));
     Ok(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        let digests = Digests { crc32c: 0, md5: None };
+        let data = Bytes::from_static(b"0123456789");
+        let object = Object { data, generation: 1, digests, created: SystemTime::UNIX_EPOCH, metadata: Vec::new() };
+        let range = |text: &'static str| object.range(&HeaderMap::from_iter([(header::RANGE, text.parse().unwrap())]));
+        assert_eq!(object.range(&HeaderMap::new()), Ok(None));
+        assert_eq!(range("bytes=0-0"), Ok(Some(0..1)));
+        assert_eq!(range("bytes=2-5"), Ok(Some(2..6)));
+        assert_eq!(range("bytes=2-"), Ok(Some(2..10)));
+        assert_eq!(range("bytes=2-99"), Ok(Some(2..10)));
+        assert_eq!(range("bytes=-3"), Ok(Some(7..10)));
+        assert_eq!(range("bytes=-99"), Ok(Some(0..10)));
+        assert_eq!(range("bytes=10-"), Err(Refusal::INVALID_RANGE));
+        assert_eq!(range("bytes=10-12"), Err(Refusal::INVALID_RANGE));
+        for ignored in ["bytes=5-2", "bytes=-0", "bytes=a-b", "bytes=", "lines=0-1"] {
+            assert_eq!(range(ignored), Ok(None), "{ignored}");
+        }
+    }
+
+    #[test]
+    fn metadata_is_bounded() {
+        let headers = |size: usize| {
+            HeaderMap::from_iter([
+                ("x-goog-meta-k".parse().unwrap(), "v".repeat(size).parse().unwrap()),
+                (header::CONTENT_TYPE, "text/plain".parse().unwrap()),
+                (header::HOST, "h".parse().unwrap()),
+            ])
+        };
+        let name = "x-goog-meta-k".len();
+        assert_eq!(metadata_of(&headers(METADATA_LIMIT - name)).unwrap().len(), 2);
+        assert_eq!(metadata_of(&headers(METADATA_LIMIT - name + 1)), Err(Refusal::METADATA_TOO_LARGE));
+    }
+}

@@ -13,12 +13,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::access::Access;
+use super::account::Account;
 use super::service::{Shared, serve};
 use super::table::Table;
 use crate::background::{self, BackgroundTask};
 use crate::error::{Context as _, Result};
 use crate::janitor::Janitor;
 use crate::process::data_directory;
+
+/// The name of the service account.
+const ACCOUNT: &str = "tester@plastron-test.iam.gserviceaccount.com";
 
 /// Connections served at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
@@ -30,6 +34,7 @@ pub struct GcsBuilder {
     anonymous: bool,
     careless: bool,
     limit: u64,
+    accounts: bool,
 }
 
 impl GcsBuilder {
@@ -51,6 +56,14 @@ impl GcsBuilder {
     #[must_use]
     pub fn careless(mut self, careless: bool) -> Self {
         self.careless = careless;
+        self
+    }
+
+    /// Whether service-account files with keys are written ([`GcsServer::signed_credentials_file`]), which takes the making of
+    /// two RSA keys. Default false.
+    #[must_use]
+    pub fn accounts(mut self, accounts: bool) -> Self {
+        self.accounts = accounts;
         self
     }
 
@@ -85,16 +98,26 @@ impl GcsBuilder {
         tokio::fs::write(&credentials_file, account.to_string())
             .await
             .context(|| format!("write {}", credentials_file.display()))?;
+        let (mut account, mut signed_files) = (None, None);
+        if self.accounts {
+            let directory = files.directory();
+            let signed = (directory.join("signed.json"), directory.join("foreign.json"));
+            let url = format!("http://{address}");
+            account = Some(Account::create(ACCOUNT, &url, &signed.0).await?);
+            // The same name with another key: its public half is thrown away.
+            Account::create(ACCOUNT, &url, &signed.1).await?;
+            signed_files = Some(signed);
+        }
         // As at Google, generations are microseconds since 1970, so that no two servers share one.
         let now = SystemClock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let generation = u64::try_from(now.as_micros()).unwrap_or_default();
         let shared = Arc::new(Shared {
             table: Mutex::new(Table::new(generation, self.limit, self.careless)),
-            access: Access { token: self.token.clone(), anonymous: self.anonymous },
+            access: Access { token: self.token.clone(), account, anonymous: self.anonymous },
             careless: self.careless,
         });
         let task = BackgroundTask::spawn(accept(listener, shared))?;
-        Ok(GcsServer { address, token: self.token, credentials_file, task, files })
+        Ok(GcsServer { address, token: self.token, credentials_file, signed_files, task, files })
     }
 }
 
@@ -104,6 +127,7 @@ pub struct GcsServer {
     address: SocketAddr,
     token: String,
     credentials_file: PathBuf,
+    signed_files: Option<(PathBuf, PathBuf)>,
     task: BackgroundTask,
     files: Janitor,
 }
@@ -111,7 +135,13 @@ pub struct GcsServer {
 impl GcsServer {
     /// Begins to describe a server.
     pub fn builder() -> GcsBuilder {
-        GcsBuilder { token: "plastron-test-token".into(), anonymous: true, careless: false, limit: 4 << 30 }
+        GcsBuilder {
+            token: "plastron-test-token".into(),
+            anonymous: true,
+            careless: false,
+            limit: 4 << 30,
+            accounts: false,
+        }
     }
 
     /// Its base URL, without a trailing slash.
@@ -127,6 +157,17 @@ impl GcsServer {
     /// A service-account file that leads here without a token (`disable_oauth`); removed when the server stops.
     pub fn credentials_file(&self) -> &Path {
         &self.credentials_file
+    }
+
+    /// A service-account file with a key: clients send a token that they sign with it, and the server checks that. None unless
+    /// [`GcsBuilder::accounts`] was asked for.
+    pub fn signed_credentials_file(&self) -> Option<&Path> {
+        self.signed_files.as_ref().map(|(signed, _)| signed.as_path())
+    }
+
+    /// The same for the same account with a key that the server does not know: everything is refused with 401.
+    pub fn foreign_credentials_file(&self) -> Option<&Path> {
+        self.signed_files.as_ref().map(|(_, foreign)| foreign.as_path())
     }
 
     /// Stops accepting, ends all connections and forgets everything.

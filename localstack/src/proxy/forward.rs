@@ -53,12 +53,16 @@ impl Passage {
         if !plan.delay.is_zero() {
             SystemClock.sleep(plan.delay).await;
         }
-        match plan.end {
+        match &plan.end {
             Some(End::Hang) => std::future::pending().await,
             Some(End::Reset { point: Point::Before }) => return Err(self.reset()),
             Some(End::Status { code, retry_after_s, point: Point::Before }) => {
                 self.drain(body).await;
-                return Ok(refusal(code, retry_after_s));
+                return Ok(status(*code, *retry_after_s));
+            }
+            Some(End::Refusal { status, code }) => {
+                self.drain(body).await;
+                return Ok(refusal(*status, code));
             }
             _ => {}
         }
@@ -88,7 +92,7 @@ impl Passage {
             }
             Some(End::Status { code, retry_after_s, .. }) => {
                 self.drain(response.into_body()).await;
-                Ok(refusal(code, retry_after_s))
+                Ok(status(code, retry_after_s))
             }
             _ => Ok(self.answer(response, plan)),
         }
@@ -133,21 +137,30 @@ fn strip(headers: &mut HeaderMap, names: &[String]) -> bool {
     found
 }
 
-/// An error as S3 words it; the other providers' clients go by the status.
-fn refusal(code: u16, retry_after_s: Option<u64>) -> Response<Outgoing> {
-    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+/// An error with the word that S3 has for its status.
+fn status(code: u16, retry_after_s: Option<u64>) -> Response<Outgoing> {
     let word = match code {
         429 => "TooManyRequests",
         500 => "InternalError",
         503 => "SlowDown",
         _ => "FaultProxy",
     };
-    let text = format!(
-        "<?xml version='1.0' encoding='UTF-8'?><Error><Code>{word}</Code><Message>the fault proxy says so</Message></Error>"
-    );
-    let mut response = whole(status, text);
+    let mut response = refusal(code, word);
     if let Some(seconds) = retry_after_s {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// An error as S3 and GCS word it in the body, and Azure in a header.
+fn refusal(status: u16, code: &str) -> Response<Outgoing> {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let text = format!(
+        "<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>the fault proxy says so</Message></Error>"
+    );
+    let mut response = whole(status, text);
+    if let Ok(code) = HeaderValue::from_str(code) {
+        response.headers_mut().insert("x-ms-error-code", code);
     }
     response
 }

@@ -9,9 +9,10 @@ use super::pacer::Pacer;
 use super::rule::{Fault, Point, Rule, Rules};
 
 /// How a request ends, when it does not end as the server wants it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
     Status { code: u16, retry_after_s: Option<u64>, point: Point },
+    Refusal { status: u16, code: String },
     Reset { point: Point },
     LostAcknowledgement,
     Hang,
@@ -120,6 +121,7 @@ impl Plan {
             Fault::Status { code, retry_after_s, point } => {
                 self.end(fault, End::Status { code: *code, retry_after_s: *retry_after_s, point: *point });
             }
+            Fault::Refusal { status, code } => self.end(fault, End::Refusal { status: *status, code: code.clone() }),
             Fault::Reset { point } => self.end(fault, End::Reset { point: *point }),
             Fault::LostAcknowledgement => self.end(fault, End::LostAcknowledgement),
             Fault::Hang { at: None } => self.end(fault, End::Hang),

@@ -33,6 +33,13 @@ pub enum Fault {
         #[serde(default)]
         point: Point,
     },
+    /// The client gets this status with this code in the error document: `ExpiredToken`, say.
+    Refusal {
+        /// The status code.
+        status: u16,
+        /// The provider's word for it: in S3's and GCS's `<Code>`, and in Azure's `x-ms-error-code`.
+        code: String,
+    },
     /// The client's connection is reset (RST).
     Reset {
         /// Whether the server has carried the request out.
@@ -95,6 +102,7 @@ impl Fault {
         match self {
             Self::Latency { .. } => "latency",
             Self::Status { .. } => "status",
+            Self::Refusal { .. } => "refusal",
             Self::Reset { .. } => "reset",
             Self::LostAcknowledgement => "lost_acknowledgement",
             Self::TruncateResponse { .. } => "truncate_response",

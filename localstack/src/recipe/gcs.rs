@@ -7,9 +7,11 @@ use crate::running::Body;
 use crate::server::Server;
 
 pub(super) async fn start(careless: bool) -> Result<(Endpoint, Body)> {
-    let gcs = GcsServer::builder().careless(careless).start().await?;
+    let gcs = GcsServer::builder().careless(careless).accounts(true).start().await?;
     let mut endpoint = Endpoint::new(if careless { Server::Careless } else { Server::Gcs }, gcs.url());
     endpoint.secret_key = gcs.token().to_owned();
     endpoint.credentials_file = Some(gcs.credentials_file().to_owned());
+    endpoint.signed_credentials_file = gcs.signed_credentials_file().map(Into::into);
+    endpoint.foreign_credentials_file = gcs.foreign_credentials_file().map(Into::into);
     Ok((endpoint, Body::Gcs(gcs)))
 }
