@@ -1,0 +1,86 @@
+//! Leaving a file system in peace after it failed.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use plastron_sources::clock::Clock;
+
+/// The first pause; each failure that follows a pause doubles it.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// The longest pause.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// Whether writes are off, since when and why.
+#[derive(Debug)]
+pub(crate) struct Pause {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    until: Option<Duration>,
+    next: Option<Duration>,
+    reason: String,
+}
+
+impl Pause {
+    /// Writes are on.
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, state: Mutex::default() }
+    }
+
+    /// Turns writes off for a while because of `error`. Returns how long, or `None` if they were off already.
+    pub(crate) fn begin(&self, error: &io::Error) -> Option<Duration> {
+        let now = self.clock.monotonic();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.until.is_some_and(|until| now < until) {
+            return None;
+        }
+        let length = state.next.unwrap_or(FIRST);
+        state.until = Some(now + length);
+        state.next = Some((2 * length).min(LONGEST));
+        state.reason = error.to_string();
+        Some(length)
+    }
+
+    /// A write succeeded: the next pause is a short one again.
+    pub(crate) fn end(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = State::default();
+    }
+
+    /// Why writes are off, if they are.
+    pub(crate) fn reason(&self) -> Option<String> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = state.until?;
+        (self.clock.monotonic() < until).then(|| state.reason.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::test_medium::ManualClock;
+
+    #[test]
+    fn pauses_double_until_a_write_succeeds() {
+        let clock = ManualClock::new();
+        let pause = Pause::new(clock.clone());
+        let error = io::Error::from(io::ErrorKind::StorageFull);
+        let mut lengths = Vec::new();
+        for _ in 0..7 {
+            let length = pause.begin(&error).unwrap();
+            assert_eq!(pause.begin(&error), None);
+            assert!(pause.reason().is_some());
+            clock.advance(length);
+            assert_eq!(pause.reason(), None);
+            lengths.push(length.as_secs());
+        }
+        assert_eq!(lengths, [10, 20, 40, 80, 160, 300, 300]);
+        pause.end();
+        assert_eq!(pause.begin(&error), Some(FIRST));
+    }
+}
