@@ -122,6 +122,10 @@ pub mod clock;
 mod create;
 mod creation_id;
 #[cfg(feature = "http")]
+#[cfg_attr(
+    not(all(feature = "s3", feature = "aws-chain", feature = "azure", feature = "gcp")),
+    allow(dead_code, unused_imports, reason = "each cloud uses its share of it")
+)]
 mod credentials;
 mod dir;
 mod error;

@@ -40,7 +40,6 @@ impl<C> Delegated<C> {
     }
 
     /// What messages call it.
-    #[cfg(feature = "azure")]
     pub(crate) fn name(&self) -> &'static str {
         self.name
     }

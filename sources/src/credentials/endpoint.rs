@@ -60,7 +60,6 @@ impl Endpoint {
     }
 
     /// The path below the host, without slashes at its ends; empty for none.
-    #[cfg(any(feature = "azure", feature = "gcp"))]
     pub(crate) fn path(&self) -> &str {
         self.url.path().trim_matches('/')
     }
@@ -71,7 +70,6 @@ impl Endpoint {
     }
 
     /// Whether the host is this machine.
-    #[cfg(any(feature = "azure", feature = "gcp"))]
     pub(crate) fn is_loopback(&self) -> bool {
         match self.url.host() {
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -82,13 +80,11 @@ impl Endpoint {
     }
 
     /// `https://host/path` with `bucket` as one more path segment.
-    #[cfg(feature = "s3")]
     pub(crate) fn with_segment(&self, bucket: &str) -> String {
         format!("{}/{bucket}", self.as_str())
     }
 
     /// `https://bucket.host/path`; `None` if the host is an address.
-    #[cfg(feature = "s3")]
     pub(crate) fn with_subdomain(&self, bucket: &str) -> Option<String> {
         let mut url = self.url.clone();
         let Some(Host::Domain(name)) = self.url.host() else { return None };
@@ -167,7 +163,6 @@ mod test {
         }
     }
 
-    #[cfg(feature = "s3")]
     #[test]
     fn buckets_in_front_and_behind() {
         let named = Endpoint::parse("endpoint", "http://s3.example.com:8333/base").unwrap();
@@ -179,7 +174,6 @@ mod test {
         assert_eq!(address.with_subdomain("pages"), None);
     }
 
-    #[cfg(any(feature = "azure", feature = "gcp"))]
     #[test]
     fn this_machine() {
         for (text, loopback) in [

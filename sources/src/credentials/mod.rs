@@ -10,17 +10,11 @@
 //! Called by [`crate::s3`], [`crate::azure`] and [`crate::gcp`] only. Invariant: nothing here prints a key, a token or a value
 //! of an environment variable.
 
-#[cfg_attr(
-    not(any(feature = "azure", feature = "gcp", feature = "aws-chain")),
-    allow(dead_code, reason = "fixed keys are all that S3 without its chain has")
-)]
 mod cache;
-#[cfg(any(feature = "azure", feature = "gcp"))]
 mod delegated;
 mod endpoint;
 mod environment;
 mod held;
-#[cfg(any(feature = "azure", feature = "gcp", feature = "aws-chain"))]
 mod scrub;
 
 #[cfg(test)]
@@ -28,12 +22,9 @@ mod cache_test;
 #[cfg(test)]
 pub(crate) mod fake;
 
-#[cfg(any(feature = "azure", feature = "gcp", feature = "aws-chain", test))]
 pub(crate) use cache::{CredentialCache, FetchCredential, Fetched, Lifetime};
-#[cfg(any(feature = "azure", feature = "gcp"))]
 pub(crate) use delegated::{Delegated, token_client_options, token_retry};
 pub(crate) use endpoint::Endpoint;
 pub(crate) use environment::Environment;
 pub(crate) use held::{Credentials, is_header_text};
-#[cfg(any(feature = "azure", feature = "gcp", feature = "aws-chain"))]
 pub(crate) use scrub::scrub;
