@@ -34,8 +34,8 @@ const FETCH_DEADLINE: Duration = Duration::from_secs(30);
 /// How often a source that keeps its own cache is asked. It renews five minutes before the end, so this must be well below.
 const RECHECK: Duration = Duration::from_secs(60);
 
-/// A credential fetched this recently is not dropped: whoever asks for its renewal failed with the one before.
-const JUST_FETCHED: Duration = Duration::from_secs(5);
+/// A credential that a renewal brought this recently is not dropped again: whoever asks failed with the one before.
+const JUST_RENEWED: Duration = Duration::from_secs(5);
 
 /// How long a credential may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +87,8 @@ struct Held<C> {
     credential: Arc<C>,
     /// Monotonic.
     fetched: Duration,
+    /// Whether it was fetched because the one before was refused.
+    renewal: bool,
     renew_from: Option<SystemTime>,
     ends: Option<SystemTime>,
 }
@@ -132,7 +134,8 @@ impl<C: Send + Sync + 'static> CredentialCache<C> {
     pub(crate) fn renew(&self) {
         let mut state = self.0.lock();
         let now = self.0.clock.monotonic();
-        if state.held.as_ref().is_some_and(|held| now.saturating_sub(held.fetched) >= JUST_FETCHED) {
+        let is_new = |held: &Held<C>| held.renewal && now.saturating_sub(held.fetched) < JUST_RENEWED;
+        if state.held.as_ref().is_some_and(|held| !is_new(held)) {
             state.held = None;
             state.fresh = true;
         }
@@ -196,6 +199,7 @@ impl<C> Inner<C> {
                 state.held = Some(Held {
                     credential: Arc::clone(&fetched.credential),
                     fetched: self.clock.monotonic(),
+                    renewal: fresh,
                     renew_from,
                     ends,
                 });

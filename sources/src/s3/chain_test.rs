@@ -2,18 +2,21 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use object_store::aws::AwsCredential;
 
 use super::Settings;
-use super::open::{Found, find};
+use super::open::{Found, find, open_in};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::Environment;
 use crate::credentials::fake::{FakeClock, FakeServer, start};
 use crate::error::Fault;
 use crate::options::BucketOptions;
 use crate::source::Provider;
+use crate::stats::Stats;
 
 /// A home directory, and the variables that keep the chain inside it.
 struct Home {
@@ -52,9 +55,13 @@ impl Home {
         self.variables.push((name, value.into()));
     }
 
-    async fn find(&self) -> Result<Found, Fault> {
+    fn environment(&self) -> Environment {
         let variables: Vec<_> = self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let environment = Environment::of(&variables);
+        Environment::of(&variables)
+    }
+
+    async fn find(&self) -> Result<Found, Fault> {
+        let environment = self.environment();
         let settings = Settings::read(&self.options, &environment)?;
         find(&self.options, &settings, &environment).await
     }
@@ -233,4 +240,30 @@ async fn a_broken_chain_says_so_without_secrets() {
     let message = home.credential().await.unwrap_err().to_string();
     assert!(message.starts_with("no usable credentials: the AWS chain failed: "), "{message}");
     assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[tokio::test]
+async fn a_request_refused_as_expired_is_signed_anew_and_sent_again() {
+    let given = AtomicUsize::new(0);
+    let keys = FakeServer::answering(move |_| {
+        let number = given.fetch_add(1, Ordering::SeqCst) + 1;
+        let expires = "2036-01-01T00:00:00Z";
+        (200, format!(r#"{{"AccessKeyId":"AK{number}","SecretAccessKey":"s","Token":"t","Expiration":"{expires}"}}"#))
+    })
+    .await;
+    let bucket = FakeServer::answering(|request| {
+        if request.contains("Credential=AK2/") {
+            return (200, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>".to_owned());
+        }
+        (400, "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>".to_owned())
+    })
+    .await;
+    let mut home = Home::new("pages");
+    home.options.clock = Arc::new(SystemClock);
+    home.options.endpoint = Some(bucket.url.clone());
+    home.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", keys.url.clone());
+    let source = open_in(&home.options, Arc::new(Stats::new(Provider::S3)), &home.environment()).await.unwrap();
+    let found: Vec<_> = source.store.list(None).try_collect().await.unwrap();
+    assert!(found.is_empty());
+    assert_eq!((keys.seen().len(), bucket.seen().len()), (2, 2));
 }
