@@ -20,7 +20,7 @@ impl Payload {
     }
 
     /// The pieces, in order.
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+    pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
         self.0.iter()
     }
 

@@ -1,0 +1,171 @@
+//! The store: bucket, cache and file system, wired together from one string.
+//!
+//! The string's settings are owned by the crates that they configure; here their schemas become one, so that a typo anywhere is
+//! found with a suggestion, and the parts are opened in the order of the floors.
+
+use std::fmt;
+
+use plastron_cache::{Cache, CacheOptions};
+use plastron_config::{Config, Schema};
+use plastron_sources::{Bucket, BucketOptions};
+use tokio::runtime::Handle;
+
+use crate::error::{Fault, Result};
+use crate::file_system::FileSystem;
+use crate::store_stats::StoreStats;
+
+/// Settings of the `cache=(…)` section that are not the cache's own but say how the store uses it.
+const ENABLED: &str = "enabled";
+const WRITE_THROUGH: &str = "write_through";
+
+/// Everything needed to open a store: what a configuration string says, as values.
+///
+/// ```
+/// use plastron::StoreOptions;
+///
+/// let mut options = StoreOptions::parse("source=memory_store,bucket=b,part_size=16MB,cache=(memory=64MB)")?;
+/// assert_eq!(options.bucket.part_size, 16 << 20);
+/// options.bucket.readonly = true;
+///
+/// let error = StoreOptions::parse("source=memory_store,bucket=b,cache=(memroy=64MB)").unwrap_err();
+/// assert!(error.to_string().contains("did you mean 'memory'?"));
+/// # Ok::<(), plastron::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StoreOptions {
+    /// The bucket.
+    pub bucket: BucketOptions,
+    /// The local cache; none for no cache at all, not even in memory.
+    pub cache: Option<CacheOptions>,
+    /// Whether what is created enters the cache. Default true.
+    pub write_through: bool,
+}
+
+impl StoreOptions {
+    /// A bucket with the default cache: in memory only.
+    pub fn new(bucket: BucketOptions) -> Self {
+        Self { bucket, cache: Some(CacheOptions::default()), write_through: true }
+    }
+
+    /// Reads a configuration string or URL: `source=s3_store,bucket=pages,cache=(size=10GB)`, `s3://pages?cache.size=10GB`.
+    ///
+    /// # Errors
+    /// `Invalid`, with the position of what is malformed, unknown, of the wrong type, out of range or missing.
+    pub fn parse(store: &str) -> Result<Self> {
+        Self::from_config(&Config::parse_store(store)?)
+    }
+
+    /// Reads a configuration that is parsed already, and maybe merged from several.
+    ///
+    /// # Errors
+    /// As [`StoreOptions::parse`].
+    pub fn from_config(config: &Config) -> Result<Self> {
+        Store::schema().check(config)?;
+        let mut section = config.section("cache")?.cloned().unwrap_or_default();
+        let enabled = section.boolean(ENABLED)?.unwrap_or(true);
+        let write_through = section.boolean(WRITE_THROUGH)?.unwrap_or(true);
+        // What is left is the cache's own.
+        for key in [ENABLED, WRITE_THROUGH] {
+            section.remove(key);
+        }
+        let cache = CacheOptions::from_config(&section)?;
+        let bucket = BucketOptions::from_config(config)?;
+        Ok(Self { bucket, cache: enabled.then_some(cache), write_through })
+    }
+}
+
+/// One opened store. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Store {
+    files: FileSystem,
+}
+
+impl Store {
+    /// Opens the store that a configuration string or URL names: proves the bucket, and starts the cache.
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), plastron::Error> {
+    /// let store = plastron::Store::open("source=memory_store,bucket=example").await?;
+    /// store.file_system().put("hello", "turtle").await?;
+    /// assert!(store.file_system().exists("hello").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` for a string that is wrong (the message shows where) and for a bucket that does not exist; `Unauthorized` for
+    /// credentials that are missing, wrong or too weak; `Unavailable` if the provider cannot be reached; `Unsupported` for
+    /// a provider that is not built in, and for a store that ignores conditional creates.
+    pub async fn open(store: &str) -> Result<Self> {
+        Self::open_with(StoreOptions::parse(store)?).await
+    }
+
+    /// Opens a store from options.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_with(options: StoreOptions) -> Result<Self> {
+        let bucket = Box::pin(Bucket::open(options.bucket)).await?;
+        let cache = match options.cache {
+            Some(options) => Some(Self::open_cache(options).await?),
+            None => None,
+        };
+        Ok(Self { files: FileSystem::from_parts(bucket, cache).with_write_through(options.write_through) })
+    }
+
+    /// Every setting that a store string may have, with types, defaults and meanings.
+    pub fn schema() -> Schema {
+        let cache = CacheOptions::schema()
+            .boolean(ENABLED, "Whether there is a cache at all; without one every read is a request.", "true")
+            .boolean(
+                WRITE_THROUGH,
+                "Whether what is created enters the cache, so that reading it back costs no request.",
+                "true",
+            );
+        BucketOptions::schema().section(cache)
+    }
+
+    /// Opens a cache on this runtime, where blocking is allowed: for a file system that is put together from parts.
+    ///
+    /// # Errors
+    /// `Invalid` for options that contradict each other; the operating system's error if the directory can't be used.
+    pub async fn open_cache(options: CacheOptions) -> Result<Cache> {
+        let runtime = Handle::current();
+        let opened = tokio::task::spawn_blocking(move || Cache::open(options, runtime)).await;
+        let ended = |_| Fault::RuntimeEnded { operation: "open", name: "the cache".to_owned() };
+        Ok(opened.map_err(ended)??)
+    }
+
+    /// The file system.
+    pub fn file_system(&self) -> &FileSystem {
+        &self.files
+    }
+
+    /// The bucket.
+    pub fn bucket(&self) -> &Bucket {
+        self.files.bucket()
+    }
+
+    /// The cache, if there is one.
+    pub fn cache(&self) -> Option<&Cache> {
+        self.files.cache()
+    }
+
+    /// What bucket and cache did since they were opened.
+    pub fn stats(&self) -> StoreStats {
+        self.files.stats()
+    }
+
+    /// Waits for what still goes on in the background; see [`FileSystem::close`].
+    pub async fn close(&self) {
+        self.files.close().await;
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("files", &self.files).finish()
+    }
+}

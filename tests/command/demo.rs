@@ -1,0 +1,83 @@
+//! The demo.
+
+use std::collections::BTreeSet;
+
+use crate::run::{Place, bytes, tree};
+
+fn input(place: &Place) {
+    place.write("data/empty", "");
+    place.write("data/a", bytes(300_000));
+    place.write("data/sub/b", bytes(9 << 20));
+    place.write("data/target/kept", "only a checkout's is left out");
+    std::os::unix::fs::symlink("a", place.path("data/link")).unwrap();
+}
+
+#[test]
+fn it_needs_no_store() {
+    let place = Place::with_store(None);
+    input(&place);
+    let done = place.ok(&["demo", "--input", "data"]);
+    for words in
+        ["4 files, 9.3 MiB", "read cold", "read warm", "hit ratio", "symbolic link", "Every byte came back the same"]
+    {
+        assert!(done.text().contains(words), "{words}: {done:?}");
+    }
+    let done = place.ok(&["--json", "demo", "--input", "data"]);
+    let record = &done.records()[0];
+    assert_eq!(record["identical"], true);
+    assert_eq!((&record["files"], &record["bytes"]), (&4.into(), &((9 << 20) + 300_029).into()));
+    let phases = record["phases"].as_array().unwrap();
+    let names: Vec<_> = phases.iter().map(|phase| phase["phase"].as_str().unwrap()).collect();
+    assert_eq!(names, ["store", "read cold", "read warm"]);
+    for phase in phases {
+        let keys: BTreeSet<_> = phase.as_object().unwrap().keys().map(String::as_str).collect();
+        let expected = ["phase", "files", "bytes", "seconds", "mib_per_second", "requests", "hit_ratio", "s3_usd"];
+        assert_eq!(keys, BTreeSet::from(expected));
+        assert!(phase["requests"].as_u64().unwrap() > 0);
+    }
+    assert!(phases[0]["s3_usd"].as_f64().unwrap() > 0.0);
+    assert!(phases[2]["hit_ratio"].as_f64().unwrap() > 0.99, "{record}");
+    assert!(phases[2]["requests"].as_u64() < phases[1]["requests"].as_u64(), "{record}");
+}
+
+#[test]
+fn a_checkout_is_stored_without_history_and_build_products() {
+    let place = Place::with_store(None);
+    place.write("project/Cargo.toml", "[package]");
+    place.write("project/src/lib.rs", "//! x");
+    place.write("project/target/debug/big", bytes(1000));
+    place.write("project/.git/HEAD", "ref");
+    let mut command = place.command(&["--json", "demo"]);
+    let done: crate::run::Done = command.current_dir(place.path("project/src")).output().unwrap().into();
+    assert_eq!(done.code, 0, "{done:?}");
+    let record = &done.records()[0];
+    assert_eq!(record["files"], 2, "{record}");
+    let left_out: Vec<_> =
+        record["left_out"].as_array().unwrap().iter().map(|out| out["path"].as_str().unwrap()).collect();
+    assert!(
+        left_out.iter().any(|path| path.ends_with("/target")) && left_out.iter().any(|path| path.ends_with("/.git"))
+    );
+}
+
+#[test]
+fn a_store_that_is_given_is_left_as_it_was() {
+    let place = Place::new();
+    input(&place);
+    place.write("mine", "mine");
+    place.ok(&["put", "mine"]);
+    let before = tree(&place.path("bucket"));
+    place.ok(&["demo", "--input", "data"]);
+    assert_eq!(place.names(), ["mine"]);
+    assert_eq!(tree(&place.path("bucket")), before);
+    place.ok(&["demo", "--input", "data", "--keep"]);
+    let kept = place.names();
+    assert_eq!(kept.len(), 5, "{kept:?}");
+    assert!(kept.iter().filter(|name| name.starts_with("plastron-demo-")).count() == 4, "{kept:?}");
+}
+
+#[test]
+fn it_runs_in_memory_too() {
+    let place = Place::with_store(Some("source=memory_store,bucket=b"));
+    input(&place);
+    assert_eq!(place.ok(&["--json", "demo", "--input", "data"]).records()[0]["identical"], true);
+}

@@ -1,0 +1,61 @@
+//! Ctrl-C, and readers that go away.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Stdio};
+
+use crate::run::{Done, Place, bytes};
+
+fn signal(child: &Child, signal: &str) {
+    let sent = Command::new("sh").args(["-c", &format!("kill {signal} {}", child.id())]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn an_interrupted_put_leaves_nothing() {
+    for (name, number) in [("-INT", "SIGINT"), ("-TERM", "SIGTERM")] {
+        let place = Place::new();
+        let mut child = place.command(&["--json", "put", "-", "--as", "half"]).stdin(Stdio::piped()).spawn().unwrap();
+        // More than one part, so that an upload is under way, and no end of input.
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(&bytes(20 << 20)).unwrap();
+        signal(&child, name);
+        let done = Done::from(child.wait_with_output().unwrap());
+        drop(stdin);
+        assert_eq!(done.code, 130, "{number}: {done:?}");
+        assert_eq!(done.complaints().pop().unwrap()["error"]["kind"], "interrupted", "{done:?}");
+        assert!(place.names().is_empty());
+        place.write("half", "whole");
+        place.ok(&["put", "half"]);
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_command_quietly() {
+    let place = Place::new();
+    place.write("a", bytes(30 << 20));
+    place.ok(&["put", "a"]);
+    let mut child = place.command(&["cat", "a"]).spawn().unwrap();
+    let mut first = [0; 10];
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut first).unwrap();
+    drop(stdout);
+    let done = Done::from(child.wait_with_output().unwrap());
+    assert_eq!((done.code, done.stderr.as_str()), (141, ""), "{done:?}");
+}
+
+#[test]
+fn standard_output_is_written_as_it_comes() {
+    let place = Place::new();
+    let content = bytes(10 << 20);
+    place.write("a", &content);
+    place.ok(&["put", "a"]);
+    let mut child = place.command(&["cat", "a"]).spawn().unwrap();
+    let mut reader = BufReader::with_capacity(1000, child.stdout.take().unwrap());
+    let mut seen = Vec::new();
+    while !reader.fill_buf().unwrap().is_empty() {
+        seen.extend_from_slice(reader.buffer());
+        let length = reader.buffer().len();
+        reader.consume(length);
+    }
+    assert!(child.wait().unwrap().success() && seen == content);
+}
