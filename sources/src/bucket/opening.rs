@@ -18,7 +18,9 @@ use crate::stats::Stats;
 /// Those of the provider's own `open`, which name the bucket as far as it could be read without repeating what may be a secret.
 pub(crate) async fn open_source(options: &BucketOptions, stats: &Arc<Stats>) -> Result<Source> {
     match options.provider {
-        Provider::Dir => crate::dir::open(options, Arc::clone(stats)).await,
+        Provider::Dir => crate::dir::open(options, Arc::clone(stats))
+            .await
+            .map_err(|fault| Error::new("open", options.bucket.clone(), fault)),
         Provider::Memory => Ok(crate::memory::open(options, Arc::clone(stats))),
         #[cfg(feature = "s3")]
         Provider::S3 => crate::s3::open(options, Arc::clone(stats)).await,

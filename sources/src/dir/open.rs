@@ -52,7 +52,15 @@ pub(crate) async fn open(options: &BucketOptions, stats: Arc<Stats>) -> Result<S
     let store = Arc::new(DirStore::new(tree, readonly, part_size, stats));
     let pages: Arc<dyn PaginatedListStore> = store.clone();
     let address = format!("file://{}", path.display());
-    Ok(Source { provider: Provider::Dir, store, pages: Some(pages), address, large_create: LargeCreate::Native })
+    let quirks = Arc::default();
+    Ok(Source {
+        provider: Provider::Dir,
+        store,
+        pages: Some(pages),
+        quirks,
+        address,
+        large_create: LargeCreate::Native,
+    })
 }
 
 fn absolute(bucket: &str) -> Result<PathBuf, Fault> {

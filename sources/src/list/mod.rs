@@ -16,7 +16,8 @@ pub use entry::{ListEntry, ListedObject};
 pub(crate) use listing::list;
 pub use options::ListOptions;
 
-use pages::{Page, Pages};
+use pages::Page;
+pub(crate) use pages::Pages;
 use tree::Tree;
 
 #[cfg(test)]

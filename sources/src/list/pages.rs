@@ -20,14 +20,14 @@ const LAST: char = '\u{10ffff}';
 
 /// What a listing holds, with the key as the store has it.
 #[derive(Debug)]
-pub(super) enum Listed {
+pub(crate) enum Listed {
     Object(ObjectMeta),
     /// A common prefix, with its `/` at the end.
     Prefix(String),
 }
 
 impl Listed {
-    pub(super) fn key(&self) -> &str {
+    pub(crate) fn key(&self) -> &str {
         match self {
             Self::Object(meta) => meta.location.as_ref(),
             Self::Prefix(prefix) => prefix,
@@ -36,10 +36,10 @@ impl Listed {
 }
 
 /// Some consecutive entries of a listing.
-pub(super) type Page = VecDeque<Listed>;
+pub(crate) type Page = VecDeque<Listed>;
 
 /// Asks for one page after the other.
-pub(super) struct Pages {
+pub(crate) struct Pages {
     source: Source,
     prefix: String,
     delimiter: bool,
@@ -64,7 +64,7 @@ enum State {
 impl Pages {
     /// Everything whose key begins with `prefix` and comes after `after`; a page has up to `max_keys` entries, if the store can
     /// be told. Stores may yield more than that: smaller keys, and those outside the prefix.
-    pub(super) fn new(
+    pub(crate) fn new(
         source: Source,
         prefix: String,
         delimiter: bool,
@@ -87,7 +87,7 @@ impl Pages {
     }
 
     /// The next page, perhaps an empty one, or none at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Page>, Fault> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Page>, Fault> {
         let page = match std::mem::replace(&mut self.state, State::End) {
             State::End => return Ok(None),
             State::Start(after) if self.source.quirks.lists_by_directory() => self.tree(after).await,

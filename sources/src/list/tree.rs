@@ -52,6 +52,10 @@ impl Level {
 
     fn push(&mut self, listed: Listed) {
         let key = listed.key();
+        // A directory's own marker loses its slash and is no object.
+        if !key.starts_with(&self.prefix) {
+            return;
+        }
         let name = key.strip_suffix('/').unwrap_or(key);
         if name > self.past.as_str() {
             self.past = name.to_owned();

@@ -1,7 +1,5 @@
 //! The checks themselves.
 
-use futures::TryStreamExt;
-use object_store::list::PaginatedListOptions;
 use object_store::path::Path;
 use object_store::{
     Attribute, Attributes, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions,
@@ -12,6 +10,7 @@ use crate::bucket::OpenBucket;
 use crate::creation_id::CreationId;
 use crate::error::Fault;
 use crate::fault_of::fault_of;
+use crate::list::Pages;
 use crate::name::SYSTEM;
 use crate::sums::METADATA_KEY;
 
@@ -97,6 +96,9 @@ impl<'a> Checks<'a> {
         match self.create(key, BODY).await {
             // The name is random: an earlier attempt arrived, and its acknowledgement didn't.
             Ok(()) | Err(Fault::ObjectExists) => {}
+            Err(Fault::Provider { status: 501, code, message }) => {
+                return Err(Fault::Incapable(format!("it does not offer conditional creates ({code}: {message})")));
+            }
             Err(fault) => return Err(fault),
         }
         match self.create(key, OTHER).await {
@@ -211,18 +213,12 @@ impl<'a> Checks<'a> {
     }
 
     async fn keys(&self, prefix: &str) -> Result<Vec<String>, Fault> {
-        let listed = match &self.bucket.source.pages {
-            Some(pages) => pages
-                .list_paginated(Some(prefix), PaginatedListOptions::default())
-                .await
-                .map(|page| page.result.objects),
-            None => {
-                let parent = prefix.rsplit_once('/').and_then(|(parent, _)| Path::parse(parent).ok());
-                self.bucket.source.store.list(parent.as_ref()).try_collect().await
-            }
-        };
-        let objects: Vec<object_store::ObjectMeta> = listed.map_err(|error| fault_of(&error))?;
-        Ok(objects.into_iter().map(|meta| meta.location.to_string()).filter(|key| key.starts_with(prefix)).collect())
+        let mut pages = Pages::new(self.bucket.source.clone(), prefix.to_owned(), false, None, None);
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await? {
+            keys.extend(page.iter().map(|listed| listed.key().to_owned()).filter(|key| key.starts_with(prefix)));
+        }
+        Ok(keys)
     }
 
     async fn delete(&self, key: &Path) -> Result<String, Fault> {
