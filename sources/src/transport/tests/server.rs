@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 use object_store::ClientOptions;
 use object_store::aws::AmazonS3Builder;
@@ -66,8 +66,6 @@ impl Step {
 /// A request as the server saw it.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
-    pub(super) method: Method,
-    pub(super) uri: String,
     pub(super) headers: HeaderMap,
     pub(super) at: Duration,
 }
@@ -153,12 +151,7 @@ impl HttpService for Handle {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         use crate::clock::Clock;
         let server = &self.0;
-        server.seen.lock().unwrap().push(Seen {
-            method: request.method().clone(),
-            uri: request.uri().to_string(),
-            headers: request.headers().clone(),
-            at: server.clock.monotonic(),
-        });
+        server.seen.lock().unwrap().push(Seen { headers: request.headers().clone(), at: server.clock.monotonic() });
         let now = server.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         server.most_in_flight.fetch_max(now, Ordering::SeqCst);
         let _in_flight = InFlight(&server.in_flight);
