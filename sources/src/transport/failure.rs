@@ -185,6 +185,14 @@ mod tests {
     }
 
     #[test]
+    fn a_library_that_quotes_the_request_is_scrubbed() {
+        let inner = Layer { text: "error sending request for url (http://h/c/b?sv=1&sig=hush): reset", source: None };
+        let error = HttpError::new(HttpErrorKind::Interrupted, inner);
+        let failure = Failure::of_connection(&error, &Uri::from_static("http://h/c/b?sig=hush"), &Carried::default());
+        assert_eq!(failure.text, "error sending request for url (http://h/c/b): reset");
+    }
+
+    #[test]
     fn busy_providers() {
         let cause = Cause::Busy { status: 503, code: "SlowDown".to_owned(), throttled: true };
         let busy = Failure { cause, text: "reduce your request rate".to_owned(), retry_after: None };
