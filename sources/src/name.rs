@@ -7,17 +7,23 @@
 use object_store::path::Path;
 
 use crate::error::Fault;
+use crate::source::Provider;
 
 /// Longest key (prefix and name together), bytes of UTF-8: the limit of S3, and the smallest of all providers.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>
 pub const MAX_NAME_BYTES: usize = 1024;
 
+/// Most segments of a blob's name.
+/// <https://learn.microsoft.com/en-us/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata#blob-names>
+const MAX_AZURE_SEGMENTS: usize = 254;
+
 /// First segment of every name that Plastron keeps for itself: log segments, turtle objects, block checksums.
 pub(crate) const SYSTEM: &str = "_plastron";
 
 /// Checks that `name` can be an object's name: 1 to 1,024 bytes of UTF-8; segments separated by `/`, none of them empty, `.` or
-/// `..`; no control characters, none that XML cannot carry, and no backslash, which some stores take for a slash. Everything else, `%`, `+`, `#` and spaces included, is stored as
-/// it stands.
+/// `..`; no control characters, none that XML cannot carry, and no backslash, which some stores take for a slash. Everything
+/// else, `%`, `+`, `#` and spaces included, is stored as it stands. Azure takes a little less, which its buckets check: no segment
+/// that ends with a dot, and 254 segments at the most.
 ///
 /// # Errors
 /// [`Fault::Name`] with the reason.
@@ -77,6 +83,18 @@ fn check_segment(segment: &str) -> Result<(), Fault> {
     }
 }
 
+/// What Azure would not store as it stands.
+fn check_azure(key: &str) -> Result<(), Fault> {
+    if key.split('/').any(|segment| segment.ends_with('.')) {
+        return Err(refuse("it has a segment that ends with a dot, which Azure drops"));
+    }
+    let segments = key.split('/').count();
+    if segments > MAX_AZURE_SEGMENTS {
+        return Err(refuse(format!("it has {segments} segments, and Azure allows {MAX_AZURE_SEGMENTS}")));
+    }
+    Ok(())
+}
+
 fn refuse(reason: impl Into<String>) -> Fault {
     Fault::Name { reason: reason.into() }
 }
@@ -85,14 +103,15 @@ fn refuse(reason: impl Into<String>) -> Fault {
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
     prefix: String,
+    provider: Provider,
 }
 
 impl Names {
-    /// Names under the bucket's `prefix`, which is put in front of them as it stands.
-    pub(crate) fn new(prefix: &str) -> Result<Self, Fault> {
+    /// Names in a bucket of `provider` under its `prefix`, which is put in front of them as it stands.
+    pub(crate) fn new(prefix: &str, provider: Provider) -> Result<Self, Fault> {
         check_prefix(prefix)
             .map_err(|fault| Fault::Config(format!("bucket_prefix \"{}\": {fault}", prefix.escape_debug())))?;
-        Ok(Self { prefix: prefix.to_owned() })
+        Ok(Self { prefix: prefix.to_owned(), provider })
     }
 
     /// The key of a caller's object. Plastron's own names are refused unless `system`.
@@ -107,6 +126,9 @@ impl Names {
                 "with the bucket's prefix it has {} bytes, and a key has {MAX_NAME_BYTES} at the most",
                 key.len()
             )));
+        }
+        if self.provider == Provider::Azure {
+            check_azure(&key)?;
         }
         Path::parse(&key).map_err(|error| refuse(error.to_string()))
     }
@@ -172,7 +194,7 @@ mod tests {
 
     #[test]
     fn names_that_look_odd_are_kept_as_they_stand() {
-        let names = Names::new("db1_").unwrap();
+        let names = Names::new("db1_", Provider::S3).unwrap();
         for name in
             ["a b", "100%", "%2F", "%", "a+b", "#1", "ü/✓/𝄞", "a?b", "...", "a/.hidden", "~", "*", "a:b", "\"", " "]
         {
@@ -180,19 +202,30 @@ mod tests {
             assert_eq!(key.as_ref(), format!("db1_{name}"));
             assert_eq!(names.name(key.as_ref()), Some(name));
         }
-        assert!(Names::new("").unwrap().key(&"x".repeat(1024), false).is_ok());
+        assert!(Names::new("", Provider::S3).unwrap().key(&"x".repeat(1024), false).is_ok());
     }
 
     #[test]
     fn the_prefix_counts_against_the_length() {
-        let names = Names::new("db1/").unwrap();
+        let names = Names::new("db1/", Provider::S3).unwrap();
         assert!(names.key(&"x".repeat(1020), false).is_ok());
         assert!(matches!(names.key(&"x".repeat(1021), false), Err(Fault::Name { .. })));
     }
 
     #[test]
+    fn azure_takes_less() {
+        let names = Names::new("db1/", Provider::Azure).unwrap();
+        for name in ["a.", "a./b", "...", &"a/".repeat(253), "back\\slash"] {
+            let name = format!("{name}{}", if name.ends_with('/') { "a" } else { "" });
+            assert!(matches!(names.key(&name, false), Err(Fault::Name { .. })), "{name}");
+        }
+        assert!(names.key(&("a/".repeat(252) + "a"), false).is_ok());
+        assert!(names.key("a.b", false).is_ok());
+    }
+
+    #[test]
     fn plastrons_own_names_need_the_system_view() {
-        let names = Names::new("").unwrap();
+        let names = Names::new("", Provider::S3).unwrap();
         for name in ["_plastron", "_plastron/log/1.seg"] {
             assert!(matches!(names.key(name, false), Err(Fault::Name { .. })));
             assert!(names.key(name, true).is_ok());
@@ -204,19 +237,19 @@ mod tests {
     #[test]
     fn prefixes_are_open_ended() {
         for prefix in ["", "db1/", "db1_", "a/.", "a/..", "ü"] {
-            assert!(Names::new(prefix).is_ok(), "{prefix}");
+            assert!(Names::new(prefix, Provider::S3).is_ok(), "{prefix}");
         }
         for prefix in ["/", "/a", "a//", "../", "a/./", "a\nb", &"x".repeat(1025)] {
-            assert!(matches!(Names::new(prefix), Err(Fault::Config(_))), "{prefix}");
+            assert!(matches!(Names::new(prefix, Provider::S3), Err(Fault::Config(_))), "{prefix}");
         }
         // An open-ended prefix must not complete to a forbidden segment.
-        assert!(matches!(Names::new("a/.").unwrap().key(".", false), Err(Fault::Name { .. })));
+        assert!(matches!(Names::new("a/.", Provider::S3).unwrap().key(".", false), Err(Fault::Name { .. })));
     }
 
     proptest! {
         #[test]
         fn an_accepted_name_survives_the_way_to_a_key_and_back(prefix in "[a-z]{0,3}[/_]?", name in "\\PC{0,40}") {
-            if let Ok(names) = Names::new(&prefix) {
+            if let Ok(names) = Names::new(&prefix, Provider::S3) {
                 match names.key(&name, false) {
                     Ok(key) => {
                         prop_assert_eq!(key.as_ref(), format!("{prefix}{name}"));

@@ -47,7 +47,7 @@ impl Bucket {
         let target = options.provider.as_str();
         let failed = |fault| Error::new("open", target, fault);
         options.validate().map_err(failed)?;
-        let names = Names::new(&options.prefix).map_err(failed)?;
+        let names = Names::new(&options.prefix, options.provider).map_err(failed)?;
         let stats = Arc::new(Stats::new(options.provider));
         let source = super::open_source(&options, &stats).await?;
         Self::over(OpenBucket::new(source, options, names, stats)).await

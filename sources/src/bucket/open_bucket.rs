@@ -53,6 +53,7 @@ impl OpenBucket {
     /// `fault` of `operation` on `name`. A fault of the bucket rather than of the object names the bucket, too.
     pub(crate) fn error(&self, operation: &'static str, name: &str, fault: Fault) -> Error {
         let target = match fault {
+            _ if name.is_empty() => self.source.address.clone(),
             Fault::NoSuchBucket
             | Fault::Forbidden { .. }
             | Fault::UnknownKey { .. }

@@ -204,5 +204,6 @@ async fn errors_end_a_listing() {
         store.judge(move |_, _, _| Fate::Fail(gone()));
         let error = bucket.list("", ListOptions::default()).next().await.unwrap().unwrap_err();
         assert!(matches!(error.fault(), crate::Fault::NoSuchBucket), "{error}");
+        assert_eq!(error.target(), "memory://test");
     }
 }

@@ -41,7 +41,7 @@ impl ProbeReport {
         let opened = async {
             let failed = |fault| Error::new("probe", provider.as_str(), fault);
             options.validate().map_err(failed)?;
-            let names = Names::new(&options.prefix).map_err(failed)?;
+            let names = Names::new(&options.prefix, provider).map_err(failed)?;
             let stats = Arc::new(Stats::new(provider));
             let source = open_source(&options, &stats).await?;
             Ok::<_, Error>(OpenBucket::new(source, options, names, stats))

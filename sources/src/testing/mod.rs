@@ -34,7 +34,7 @@ pub(crate) async fn open_over(store: &FaultyStore, options: BucketOptions) -> Re
         address: "memory://test".to_owned(),
         large_create: LargeCreate::Multipart,
     };
-    let names = Names::new(&options.prefix).unwrap();
+    let names = Names::new(&options.prefix, options.provider).unwrap();
     Bucket::over(OpenBucket::new(source, options, names, Arc::clone(&store.stats))).await
 }
 
