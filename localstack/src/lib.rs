@@ -45,3 +45,8 @@ pub use server::Server;
 pub use set::ServerSet;
 pub use setup::{Component, Installed, Setup};
 pub use shared::{endpoint, endpoint_blocking};
+
+/// The book's page compiles too.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/src/operations/localstack.md")]
+mod page {}

@@ -1,12 +1,13 @@
 //! Requests signed for the proxy's address are good at every server, and large bodies pass.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what it expects by failing")]
+#![allow(clippy::print_stdout, reason = "what is not run is said by name")]
 
 mod stores;
 
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, WriteMultipart};
-use plastron_localstack::{Fault, FaultProxy, Rule, Rules, Server, endpoint};
+use plastron_localstack::{ErrorKind, Fault, FaultProxy, Rule, Rules, Server, endpoint};
 use stores::store_at;
 
 /// Bytes whose every 64 KiB differ from all others.
@@ -21,7 +22,13 @@ fn pattern(length: usize) -> Vec<u8> {
 }
 
 async fn passes(server: Server) {
-    let endpoint = endpoint(server).await.unwrap();
+    let endpoint = match endpoint(server).await {
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            println!("not run: {error}");
+            return;
+        }
+        endpoint => endpoint.unwrap(),
+    };
     endpoint.create_bucket("signed").await.unwrap();
     let proxy = FaultProxy::before(&endpoint.url).start().await.unwrap();
     let store =

@@ -1,6 +1,7 @@
 //! Each server starts, answers, stops, and leaves neither a process nor a file.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what it expects by failing")]
+#![allow(clippy::print_stdout, reason = "what is not run is said by name")]
 #![allow(clippy::disallowed_methods, reason = "these tests wait for processes of the real machine")]
 
 mod stores;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use object_store::path::Path as Name;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
-use plastron_localstack::{CacheFolder, ErrorKind, Running, Server};
+use plastron_localstack::{CacheFolder, Endpoint, ErrorKind, Running, Server};
 use stores::store_at;
 
 /// The processes whose parent is `supervisor`, and theirs, as `/proc` shows them.
@@ -68,12 +69,17 @@ fn is_gone(process: u32) -> bool {
     false
 }
 
-async fn start(server: Server) -> Running {
-    Running::start(server, &CacheFolder::from_environment().unwrap()).await.unwrap()
+/// Starts a server; `None`, said by name, when `localstack run` found that it cannot be on this machine.
+async fn start(server: Server) -> Option<Running> {
+    if let Err(error) = Endpoint::from_variables(server, |name| std::env::var(name).ok()) {
+        println!("not run: {error}");
+        return None;
+    }
+    Some(Running::start(server, &CacheFolder::from_environment().unwrap()).await.unwrap())
 }
 
 async fn starts_answers_stops(server: Server) {
-    let running = start(server).await;
+    let Some(running) = start(server).await else { return };
     let endpoint = running.endpoint().clone();
     endpoint.create_bucket("answers").await.unwrap();
     endpoint.create_bucket("answers").await.unwrap();
@@ -170,7 +176,7 @@ async fn swift() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn openbao() {
-    let running = start(Server::OpenBao).await;
+    let Some(running) = start(Server::OpenBao).await else { return };
     let endpoint = running.endpoint().clone();
     assert!(endpoint.create_bucket("none").await.is_err_and(|error| error.kind() == ErrorKind::Unsupported));
     assert!(!endpoint.secret_key.is_empty());
@@ -179,8 +185,27 @@ async fn openbao() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn etcd() {
-    let running = start(Server::Etcd).await;
+    let Some(running) = start(Server::Etcd).await else { return };
     assert_eq!(running.endpoint().other_urls.len(), 3);
     assert_eq!(running.supervisors().len(), 3);
     leaves_nothing(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_supervisor_is_killed_ends_with_it() {
+    let Some(running) = start(Server::Moto).await else { return };
+    let supervisor = running.supervisors()[0];
+    let data = data_of(supervisor);
+    let server =
+        descendants(supervisor).into_iter().find(|process| command_of(*process).contains("moto_server\0-H")).unwrap();
+    let killed = std::process::Command::new("kill").args(["-KILL", &supervisor.to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert!(is_gone(server), "moto still runs");
+    running.stop().await.unwrap();
+    // Nobody is left to remove it.
+    std::fs::remove_dir_all(data).unwrap();
+}
+
+fn command_of(process: u32) -> String {
+    String::from_utf8_lossy(&std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default()).into_owned()
 }
