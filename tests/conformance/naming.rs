@@ -6,7 +6,7 @@ use crate::backend::{Backend, Place, names, read_whole};
 
 pub(crate) async fn names_with_spaces_unicode_and_signs(place: Place) {
     let bucket = place.open().await;
-    let mut wanted = [
+    let mut wanted = vec![
         "plain",
         "with space",
         " leading and trailing ",
@@ -35,16 +35,24 @@ pub(crate) async fn names_with_spaces_unicode_and_signs(place: Place) {
         "CASE",
         "case",
     ];
-    for name in wanted {
+    // Azure drops dots at the end of a segment; Azurite doesn't, but the bucket refuses them all the same.
+    if place.backend == Backend::Azurite {
+        let changed = |name: &str| name.split('/').any(|segment| segment.ends_with('.'));
+        for name in wanted.extract_if(.., |name| changed(name)) {
+            let error = bucket.put(name, "x").await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{name}: {error}");
+        }
+    }
+    for name in &wanted {
         bucket.put(name, format!("I am {name}")).await.unwrap_or_else(|error| panic!("{name}: {error}"));
     }
     wanted.sort_unstable();
     assert_eq!(names(&bucket, "").await, wanted);
-    for name in wanted {
+    for name in &wanted {
         assert_eq!(read_whole(&bucket, name).await, format!("I am {name}").as_bytes(), "{name}");
-        assert_eq!(names(&bucket, name).await.first().map(String::as_str), Some(name));
+        assert_eq!(names(&bucket, name).await.first().map(String::as_str), Some(*name));
     }
-    for name in wanted {
+    for name in &wanted {
         bucket.delete(name).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(!bucket.exists(name).await.unwrap(), "{name} is still there");
     }
