@@ -60,3 +60,7 @@ pub use plastron_sources::{
 };
 pub use store::{Store, StoreOptions};
 pub use store_stats::StoreStats;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

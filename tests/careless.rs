@@ -1,5 +1,14 @@
 //! A store that ignores conditional creates is refused when it is opened, and one that cannot do them says so; and a user who may
 //! not write is told which permission is missing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "this is all test code; clippy.toml exempts only what stands in test functions"
+)]
 
 use plastron_config::Config;
 use plastron_localstack::{Server, endpoint};

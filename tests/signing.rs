@@ -1,5 +1,14 @@
 //! Swift's `s3api` checks what other emulators do not: region and service of the signature's scope, and that the body is the one whose
 //! hash was signed. So whatever it accepts is signed right, and what is signed wrong it refuses.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "this is all test code; clippy.toml exempts only what stands in test functions"
+)]
 
 #[path = "support/bare.rs"]
 mod bare;

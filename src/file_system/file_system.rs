@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
 use plastron_cache::Cache;
 use plastron_sources::{Bucket, ListEntry, ListOptions, ListedObject, ObjectInfo, Payload};
@@ -118,6 +119,15 @@ impl FileSystem {
     pub async fn open_file(&self, name: &str) -> Result<FileHandle> {
         let object = self.bucket().open_object(name).await?;
         Ok(FileHandle::new(Arc::clone(&self.shared), object))
+    }
+
+    /// Reads the file whole into memory, with one request if it has no more than `part_size` bytes: for what is small and read
+    /// at once. The cache is not asked, since only the bucket can tell which file of that name there is.
+    ///
+    /// # Errors
+    /// As [`FileSystem::open_file`] and [`FileHandle::read`].
+    pub async fn get(&self, name: &str) -> Result<Bytes> {
+        Ok(self.bucket().get(name).await?.1)
     }
 
     /// Begins to create the file. It becomes visible, whole, when [`FileWriter::close`] returns success; if the writer is

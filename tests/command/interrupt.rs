@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 
-use crate::run::{Done, Place, bytes};
+use crate::run::{Done, Place, bytes, tree};
 
 fn signal(child: &Child, signal: &str) {
     let sent = Command::new("sh").args(["-c", &format!("kill {signal} {}", child.id())]).status().unwrap();
@@ -23,10 +23,34 @@ fn an_interrupted_put_leaves_nothing() {
         drop(stdin);
         assert_eq!(done.code, 130, "{number}: {done:?}");
         assert_eq!(done.complaints().pop().unwrap()["error"]["kind"], "interrupted", "{done:?}");
-        assert!(place.names().is_empty());
+        assert!(tree(&place.path("bucket")).is_empty(), "nor is anything hidden");
         place.write("half", "whole");
         place.ok(&["put", "half"]);
     }
+}
+
+#[test]
+fn an_interrupted_directory_leaves_whole_files_only() {
+    let place = Place::new();
+    let content = bytes(12 << 20);
+    for name in 0..24 {
+        place.write(&format!("data/{name:02}"), &content);
+    }
+    let mut child = place.command(&["put", "data"]).spawn().unwrap();
+    // The first line says that one is stored; others are under way.
+    let mut line = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    signal(&child, "-INT");
+    let done = Done::from(child.wait_with_output().unwrap());
+    assert!(line.starts_with("stored ") && done.code == 130, "{line} {done:?}");
+    let stored = tree(&place.path("bucket"));
+    assert!(!stored.is_empty() && stored.len() < 24, "{}", stored.len());
+    for (name, found) in &stored {
+        assert!(name.len() == 2 && *found == content, "{name}");
+    }
+    place.ok(&["put", "data", "--skip-existing"]);
+    assert_eq!(place.names().len(), 24);
 }
 
 #[test]

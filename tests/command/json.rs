@@ -134,7 +134,7 @@ fn statistics_come_last_on_standard_error() {
     assert!(kinds.contains(&&"put".into()), "{stats}");
     let text = place.ok(&["cat", "a", "--stats"]);
     assert_eq!(text.stdout, b"hello", "standard output has the bytes and nothing else");
-    assert!(text.stderr.contains("hit ratio") && text.stderr.contains("cost: "), "{text:?}");
+    assert!(text.stderr.contains(" requests, ") && text.stderr.contains("cost: "), "{text:?}");
     // Also when the command fails.
     let failed = place.run(&["cat", "missing", "--stats"]);
     assert!(failed.code == 3 && failed.stderr.contains("cost: "), "{failed:?}");

@@ -8,6 +8,7 @@
     reason = "this is all test code; clippy.toml exempts only what stands in test functions"
 )]
 
+mod bench;
 mod codes;
 mod demo;
 mod files;

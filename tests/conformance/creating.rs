@@ -2,7 +2,7 @@
 
 use plastron_sources::{Bucket, Checksums, ErrorKind};
 
-use crate::backend::{Place, body, names, read_whole};
+use crate::backend::{Backend, Place, body, names, read_whole};
 
 pub(crate) async fn a_created_object_is_there_and_whole(place: Place) {
     let bucket = place.open().await;
@@ -67,6 +67,12 @@ pub(crate) async fn exactly_one_of_24_creators_wins(place: Place) {
 }
 
 pub(crate) async fn exactly_one_of_24_creators_of_a_large_object_wins(place: Place) {
+    // These check the condition of a completing request and then complete, in two steps: of 24 simultaneous ones two may pass
+    // (docs/src/semantics.md). Their single PUTs are atomic, see the test above.
+    if matches!(place.backend, Backend::SeaweedFs | Backend::Moto | Backend::LocalStack) {
+        println!("NOT RUN: {:?} does not complete uploads atomically", place.backend);
+        return;
+    }
     let bucket = place.open_with("retry=(deadline=120)").await;
     race(&bucket, "race/large", 24, (5 << 20) + 1).await;
 }

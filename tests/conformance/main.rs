@@ -5,6 +5,15 @@
 //! names both. Servers come from `localstack run` where it set its environment, and are started (and stopped) by the test
 //! process otherwise. A server that cannot start is a failure; one that this machine cannot run at all (LocalStack without Python 3.12) is
 //! reported by name.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "this is all test code; clippy.toml exempts only what stands in test functions"
+)]
 
 mod backend;
 #[path = "../support/bare.rs"]

@@ -1,6 +1,6 @@
 //! Azure Blob Storage and Azurite.
 //!
-//! [`open`] turns [`crate::BucketOptions`] into a [`crate::source::Source`]:
+//! [`open()`] turns [`crate::BucketOptions`] into a [`crate::source::Source`]:
 //! 1. [`Settings`] reads the container, the [`ConnectionString`], the endpoint and the environment, without any I/O;
 //! 2. where those hold no key, the [`identity`] chain asks for tokens: service principal, workload identity, managed identity,
 //!    Azure CLI;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::stream::BoxStream;
 
 use super::OpenBucket;
@@ -200,6 +201,20 @@ impl Bucket {
             }
         };
         result.await.map_err(|fault| self.open.error("head", name, fault))
+    }
+
+    /// Reads the object `name` whole into memory, with one request if it has no more than `part_size` bytes: for what is small and
+    /// read at once. What is longer takes further requests, up to `part_concurrency` of them at a time, and an empty object two.
+    ///
+    /// # Errors
+    /// As [`Bucket::open_object`] and [`Object::read`].
+    pub async fn get(&self, name: &str) -> Result<(ObjectInfo, Bytes)> {
+        let result = async {
+            let key = self.open.names.key(name, self.system)?;
+            let (object, bytes) = Box::pin(self.open.whole(name, key)).await?;
+            Ok((object.info().clone(), bytes))
+        };
+        result.await.map_err(|fault| self.open.error("get", name, fault))
     }
 
     /// Removes the object `name`.

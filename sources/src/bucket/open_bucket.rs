@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use object_store::path::Path;
-use object_store::{Attribute, GetOptions, ObjectMeta};
+use object_store::{Attribute, GetOptions, GetResult, ObjectMeta};
 use tokio::sync::OnceCell;
 
 use crate::create::Cleanup;
@@ -36,12 +36,20 @@ pub(crate) struct OpenBucket {
     proof: OnceCell<()>,
 }
 
-/// An object that a HEAD found.
+/// An object that a HEAD found, or a GET from its start.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
     pub(crate) meta: ObjectMeta,
     /// The user-metadata entry `plastron`, if there is one.
     pub(crate) entry: Option<String>,
+}
+
+impl Found {
+    /// What an answer with an object's metadata says.
+    pub(crate) fn of(answer: &GetResult) -> Self {
+        let entry = answer.attributes.get(&Attribute::Metadata(METADATA_KEY.into()));
+        Self { meta: answer.meta.clone(), entry: entry.map(|value| value.as_ref().to_owned()) }
+    }
 }
 
 impl OpenBucket {
@@ -96,9 +104,7 @@ impl OpenBucket {
         match self.source.store.get_opts(key, options).await {
             Ok(found) => {
                 self.answered();
-                let entry = found.attributes.get(&Attribute::Metadata(METADATA_KEY.into()));
-                let entry = entry.map(|value| value.as_ref().to_owned());
-                Ok(Some(Found { meta: found.meta, entry }))
+                Ok(Some(Found::of(&found)))
             }
             Err(error) => match fault_of(&error) {
                 Fault::NoSuchObject => Ok(None),

@@ -5,7 +5,7 @@
 //! * [`CredentialCache`]: credentials that run out, fetched by one caller at a time and renewed ahead of time.
 //! * [`Credentials`]: either a fixed credential or such a cache; what the signers hold.
 //! * [`Delegated`]: one of `object_store`'s own credential providers as a source for the cache.
-//! * [`scrub`]: takes secrets out of other people's messages.
+//! * [`scrub()`]: takes secrets out of other people's messages.
 //!
 //! Called by [`crate::s3`], [`crate::azure`] and [`crate::gcp`] only. Invariant: nothing here prints a key, a token or a value
 //! of an environment variable.

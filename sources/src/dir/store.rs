@@ -67,11 +67,10 @@ impl DirStore {
             let opened = tree.open(&name).map_err(fault)?;
             options.check_preconditions(&opened.meta)?;
             let range = resolve(options.range.as_ref(), opened.meta.size).map_err(fault)?;
-            // A part of an object is asked for by those who know it already.
-            let attributes = match options.range {
-                None => tree.attributes(&opened).map_err(fault)?,
-                Some(_) => Attributes::new(),
-            };
+            // A later part of an object is asked for by those who know it already, and so is a small first one (`immediate`); but
+            // who asks for a large one may just have begun (`Bucket::get`).
+            let attributes =
+                if range.start == 0 { tree.attributes(&opened).map_err(fault)? } else { Attributes::new() };
             let meta = opened.meta.clone();
             let payload = if options.head {
                 stream::empty().boxed()

@@ -1,6 +1,6 @@
 //! Google Cloud Storage, and servers that speak its XML API.
 //!
-//! [`open`] turns [`crate::BucketOptions`] into a [`crate::source::Source`]:
+//! [`open()`] turns [`crate::BucketOptions`] into a [`crate::source::Source`]:
 //! 1. [`Settings`] reads the bucket, the token, the endpoint and the environment, and says which [`Access`] they ask for;
 //! 2. [`Account`] reads the credential file, if there is one, and checks it before `object_store` does;
 //! 3. `object_store`'s client is built with its retries off and without credentials, over our transport, and the [`GcsSigner`] puts

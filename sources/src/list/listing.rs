@@ -9,6 +9,7 @@ use super::{ListEntry, ListOptions, ListedObject, Page, Pages};
 use crate::bucket::OpenBucket;
 use crate::error::{Fault, Result};
 use crate::name::{SYSTEM, is_system};
+use crate::source::Provider;
 
 /// The largest page that is asked for; what S3 allows.
 const MAX_PAGE_ENTRIES: usize = 1000;
@@ -35,9 +36,9 @@ pub(crate) fn list(
 }
 
 /// The entity tag as HEAD gives it; Azure's listing leaves its quotes out.
-fn quoted(etag: Option<String>) -> String {
+fn etag(provider: Provider, etag: Option<String>) -> String {
     match etag {
-        Some(etag) if !etag.is_empty() && !etag.contains('"') => format!("\"{etag}\""),
+        Some(etag) if provider == Provider::Azure && !etag.contains('"') => format!("\"{etag}\""),
         etag => etag.unwrap_or_default(),
     }
 }
@@ -175,7 +176,7 @@ impl Listing {
             Listed::Object(meta) => ListEntry::Object(ListedObject {
                 name,
                 size: meta.size,
-                etag: quoted(meta.e_tag),
+                etag: etag(self.bucket.source.provider, meta.e_tag),
                 created: meta.last_modified.into(),
             }),
             Listed::Prefix(_) => ListEntry::Prefix(name),

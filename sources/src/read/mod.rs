@@ -9,10 +9,13 @@
 //! 3. *Verify*: the CRC32C of each block. Blocks that fail are fetched once more, since a bit may have flipped on the way;
 //!    if they fail again they are corrupt.
 //! 4. *Cut* to what was asked for, without copying where one piece holds it all.
+//!
+//! Whoever wants a whole object and has not opened it saves the HEAD (`whole.rs`).
 
 mod object;
 mod piece;
 mod plan;
+mod whole;
 
 pub use object::Object;
 
@@ -21,3 +24,5 @@ use plan::{Span, coalesce, split};
 
 #[cfg(test)]
 mod read_test;
+#[cfg(test)]
+mod whole_test;

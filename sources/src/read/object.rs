@@ -126,7 +126,7 @@ impl Object {
         stream::once(opened).try_flatten().map_err(move |fault| object.error(fault)).boxed()
     }
 
-    async fn read_range(&self, range: Range<u64>) -> Result<Bytes, Fault> {
+    pub(super) async fn read_range(&self, range: Range<u64>) -> Result<Bytes, Fault> {
         self.check(&range)?;
         if range.is_empty() {
             return Ok(Bytes::new());
@@ -194,7 +194,7 @@ impl Object {
         Ok(())
     }
 
-    async fn reader(&self) -> Result<&PieceReader, Fault> {
+    pub(super) async fn reader(&self) -> Result<&PieceReader, Fault> {
         let inner = &*self.0;
         inner.reader.get_or_try_init(|| inner.open_reader()).await
     }
@@ -296,7 +296,7 @@ fn cut(bytes: &Bytes, start: u64, wanted: &Range<u64>) -> Bytes {
     if slice.len() < bytes.len() / 4 { Bytes::copy_from_slice(&slice) } else { slice }
 }
 
-fn length(range: &Range<u64>) -> Result<usize, Fault> {
+pub(super) fn length(range: &Range<u64>) -> Result<usize, Fault> {
     usize::try_from(range.end - range.start)
         .map_err(|_| Fault::Unsupported("more bytes than this machine can address; use stream".to_owned()))
 }

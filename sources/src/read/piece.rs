@@ -48,13 +48,18 @@ impl PieceReader {
     /// The bytes of `piece`, which is aligned and not empty, verified.
     pub(super) async fn read(&self, piece: Range<u64>) -> Result<Bytes, Fault> {
         let bytes = self.get(piece.clone()).await?;
+        self.verified(piece.start, bytes).await
+    }
+
+    /// `bytes` once they are verified; they were read from `start` on, and begin and end where blocks do.
+    pub(super) async fn verified(&self, start: u64, bytes: Bytes) -> Result<Bytes, Fault> {
         let Some(sums) = &self.sums else {
             self.bucket.stats.count(Event::UnverifiedRead);
             return Ok(bytes);
         };
-        let failed = verify(sums, piece.start, &bytes).await?;
+        let failed = verify(sums, start, &bytes).await?;
         match (failed.first(), failed.last()) {
-            (Some(first), Some(last)) => self.heal(sums, piece.start, bytes, first, last).await,
+            (Some(first), Some(last)) => self.heal(sums, start, bytes, first, last).await,
             _ => Ok(bytes),
         }
     }

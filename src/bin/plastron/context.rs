@@ -7,6 +7,7 @@ use plastron::clock::{Clock, SystemClock};
 use plastron::{FileSystem, Store, StoreOptions};
 
 use crate::failure::{Failure, Result};
+use crate::jobs::Jobs;
 use crate::output::Output;
 use crate::statistics;
 
@@ -27,6 +28,8 @@ pub(crate) enum Access {
 pub(crate) struct Context {
     /// Where to print.
     pub(crate) output: Output,
+    /// Its tasks.
+    pub(crate) jobs: Jobs,
     store: Option<String>,
     statistics: bool,
     opened: OnceLock<Store>,
@@ -37,7 +40,7 @@ pub(crate) struct Context {
 impl Context {
     /// For a store string that may be missing, since not every command needs one.
     pub(crate) fn new(output: Output, store: Option<String>, statistics: bool) -> Self {
-        Self { output, store, statistics, opened: OnceLock::new(), reported: OnceLock::new() }
+        Self { output, jobs: Jobs::new(), store, statistics, opened: OnceLock::new(), reported: OnceLock::new() }
     }
 
     /// Whether `--store` or `PLASTRON_STORE` was given.
@@ -53,9 +56,16 @@ impl Context {
         Ok(StoreOptions::parse(text)?)
     }
 
-    /// Opens the store that was named.
-    pub(crate) async fn open(&self, access: Access) -> Result<Store> {
+    /// The same for a command that reads or writes no byte twice: it has no use for a cache that ends with the process.
+    pub(crate) fn options_for_one_pass(&self) -> Result<StoreOptions> {
         let mut options = self.options()?;
+        options.cache = options.cache.filter(|cache| cache.directory.is_some());
+        Ok(options)
+    }
+
+    /// Opens the store that was named, for a command that makes one pass.
+    pub(crate) async fn open(&self, access: Access) -> Result<Store> {
+        let mut options = self.options_for_one_pass()?;
         if access == Access::Read {
             options.bucket.readonly = true;
         }
@@ -70,11 +80,15 @@ impl Context {
 
     /// Waits until uploads that were given up are cleared away, but not for longer than a person would.
     pub(crate) async fn settle(&self) {
-        if let Some(store) = self.opened.get() {
-            tokio::select! {
-                () = store.close() => {}
-                () = SystemClock.sleep(LONGEST_SETTLE) => {}
+        let settled = async {
+            self.jobs.ended().await;
+            if let Some(store) = self.opened.get() {
+                store.close().await;
             }
+        };
+        tokio::select! {
+            () = settled => {}
+            () = SystemClock.sleep(LONGEST_SETTLE) => {}
         }
     }
 

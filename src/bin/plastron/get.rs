@@ -13,7 +13,6 @@ use tokio::sync::Semaphore;
 use crate::context::{Access, Context, Stopwatch};
 use crate::destination::{Arrival, make_parents, path_below};
 use crate::failure::{Failure, Result};
-use crate::jobs;
 use crate::pieces::Pieces;
 use crate::progress::Progress;
 use crate::quantity::{self, printable};
@@ -58,7 +57,7 @@ pub(crate) struct Get {
     skip_existing: bool,
 
     /// Files fetched at once
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
 }
 
@@ -142,25 +141,27 @@ impl Get {
             let (fetcher, directory) = (fetcher.clone(), directory.to_owned());
             async move { (fetcher.fetch_below(&entry.name, &directory, cut).await, entry) }
         };
-        jobs::each(
-            entries,
-            self.jobs.into(),
-            start,
-            async |(result, entry): (Result<(&'static str, PathBuf)>, ListedObject)| match result {
-                Ok((status, path)) => {
-                    if status == FETCHED {
-                        fetched += 1;
-                        bytes += entry.size;
-                    } else {
-                        there += 1;
+        context
+            .jobs
+            .each(
+                entries,
+                self.jobs.into(),
+                start,
+                async |(result, entry): (Result<(&'static str, PathBuf)>, ListedObject)| match result {
+                    Ok((status, path)) => {
+                        if status == FETCHED {
+                            fetched += 1;
+                            bytes += entry.size;
+                        } else {
+                            there += 1;
+                        }
+                        let record = FileRecord::listed(&entry).status(status).path(&path);
+                        output.result(&record, || line(status, &entry.name, entry.size, &path)).await
                     }
-                    let record = FileRecord::listed(&entry).status(status).path(&path);
-                    output.result(&record, || line(status, &entry.name, entry.size, &path)).await
-                }
-                Err(failure) => tally.failed(output, failure),
-            },
-        )
-        .await?;
+                    Err(failure) => tally.failed(output, failure),
+                },
+            )
+            .await?;
         drop(progress);
 
         let elapsed = watch.elapsed();

@@ -30,6 +30,7 @@ mod stat;
 mod statistics;
 mod table;
 mod tally;
+mod upload_budget;
 mod verbose;
 mod walk;
 

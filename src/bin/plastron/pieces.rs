@@ -33,9 +33,9 @@ impl AsRef<[u8]> for Piece {
 
 impl Pieces {
     /// Bytes of one piece.
-    pub(crate) const SIZE: u64 = 4 << 20;
+    pub(crate) const SIZE: u64 = 8 << 20;
 
-    /// Pieces in memory at once, whatever the number of objects: 64 MiB.
+    /// Pieces in memory at once, whatever the number of objects: 128 MiB.
     pub(crate) const IN_FLIGHT: usize = 16;
 
     /// Pieces of one object in flight.

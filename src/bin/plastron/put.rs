@@ -10,13 +10,13 @@ use serde_json::json;
 
 use crate::context::{Access, Context, Stopwatch};
 use crate::failure::{Failure, Result};
-use crate::jobs;
 use crate::progress::Progress;
 use crate::quantity::{self, printable};
 use crate::records::FileRecord;
 use crate::same::same;
 use crate::standard_input;
 use crate::tally::Tally;
+use crate::upload_budget::UploadBudget;
 use crate::walk::{Found, Skipped, walk};
 
 const AFTER_HELP: &str = "\
@@ -54,7 +54,7 @@ pub(crate) struct Put {
     skip_existing: bool,
 
     /// Files stored at once
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
 }
 
@@ -70,7 +70,8 @@ impl Put {
         if self.paths.iter().any(|path| path == Path::new("-")) {
             return self.run_standard_input(context).await;
         }
-        let options = context.options()?;
+        let options = context.options_for_one_pass()?;
+        let budget = UploadBudget::new(&options.bucket);
         let (paths, name, prefix) = (self.paths, self.name, self.prefix);
         let plan = tokio::task::spawn_blocking(move || plan(&paths, name.as_deref(), &prefix)).await??;
         let store = context.open_with(options).await?;
@@ -93,26 +94,28 @@ impl Put {
         let (mut stored, mut bytes, mut there) = (0_u64, 0_u64, 0_u64);
         let skip_existing = self.skip_existing;
         let start = |file: Found| {
-            let files = files.clone();
-            async move { (store_one(&files, &file, skip_existing).await, file) }
+            let (files, budget) = (files.clone(), budget.clone());
+            async move { (store_one(&files, &budget, &file, skip_existing).await, file) }
         };
-        jobs::each(plan.files, self.jobs.into(), start, async |(result, file): (Result<(ObjectInfo, bool)>, Found)| {
-            match result {
-                Ok((info, new)) => {
-                    let status = if new { "stored" } else { "already_there" };
-                    if new {
-                        stored += 1;
-                        bytes += info.size;
-                    } else {
-                        there += 1;
+        context
+            .jobs
+            .each(plan.files, self.jobs.into(), start, async |(result, file): (Result<(ObjectInfo, bool)>, Found)| {
+                match result {
+                    Ok((info, new)) => {
+                        let status = if new { "stored" } else { "already_there" };
+                        if new {
+                            stored += 1;
+                            bytes += info.size;
+                        } else {
+                            there += 1;
+                        }
+                        let record = FileRecord::new(&info).status(status).path(&file.path);
+                        output.result(&record, || line(status, &info)).await
                     }
-                    let record = FileRecord::new(&info).status(status).path(&file.path);
-                    output.result(&record, || line(status, &info)).await
+                    Err(failure) => tally.failed(output, failure),
                 }
-                Err(failure) => tally.failed(output, failure),
-            }
-        })
-        .await?;
+            })
+            .await?;
         drop(progress);
 
         let elapsed = watch.elapsed();
@@ -204,10 +207,16 @@ fn plan(paths: &[PathBuf], name: Option<&str>, prefix: &str) -> Result<Plan> {
 }
 
 /// Stores one file; false if it is there already.
-async fn store_one(files: &FileSystem, file: &Found, skip_existing: bool) -> Result<(ObjectInfo, bool)> {
+async fn store_one(
+    files: &FileSystem,
+    budget: &UploadBudget,
+    file: &Found,
+    skip_existing: bool,
+) -> Result<(ObjectInfo, bool)> {
     if skip_existing && let Some(info) = already_there(files, file).await? {
         return Ok((info, false));
     }
+    let _room = budget.take(file.size).await?;
     match files.put_file(&file.name, &file.path).await {
         Ok(info) => Ok((info, true)),
         // Somebody else was faster: it may still be the same bytes.

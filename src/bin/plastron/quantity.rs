@@ -19,22 +19,6 @@ pub(crate) fn bytes(bytes: u64) -> String {
     format!("{value:.1} {}", UNITS.get(unit).copied().unwrap_or("B"))
 }
 
-/// The number of bytes that `text` says: a number, and B, KiB, MiB or GiB behind it (or K, M, G and KB, MB, GB, which mean the same
-/// powers of 1024, as in a store string).
-pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let shift = match unit.trim_start() {
-        "" | "B" => 0,
-        "K" | "KB" | "KiB" => 10,
-        "M" | "MB" | "MiB" => 20,
-        "G" | "GB" | "GiB" => 30,
-        _ => return Err("a size is a number with B, KiB, MiB or GiB behind it, such as 64MiB".to_owned()),
-    };
-    let number: u64 = number.parse().map_err(|_| "a size begins with a number, such as 64MiB".to_owned())?;
-    number.checked_mul(1 << shift).ok_or_else(|| "that is too much".to_owned())
-}
-
 /// Bytes a second in MiB/s; 0 when no time passed.
 pub(crate) fn mib_per_second(bytes: u64, elapsed: Duration) -> f64 {
     let seconds = elapsed.as_secs_f64();
@@ -85,17 +69,6 @@ mod tests {
             (u64::MAX, "16384.0 PiB"),
         ] {
             assert_eq!(bytes(size), text, "{size}");
-        }
-    }
-
-    #[test]
-    fn sizes_are_read_back() {
-        for (text, size) in [("0", 0), ("17", 17), ("4KiB", 4096), ("4 KB", 4096), ("64MiB", 64 << 20), ("2G", 2 << 30)]
-        {
-            assert_eq!(parse_bytes(text), Ok(size), "{text}");
-        }
-        for text in ["", "KiB", "-1", "1.5MiB", "4kib", "4KiBs", "99999999999999999999", "18446744073709551615GiB"] {
-            assert!(parse_bytes(text).is_err(), "{text}");
         }
     }
 

@@ -1,171 +1,165 @@
-//! `plastron bench fs`: how fast the file system stores and reads on the store that is given.
+//! `plastron bench fs`: runs the comparisons, and prints what they say.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::PathBuf;
 
-use bytes::Bytes;
-use clap::Args;
-use futures::StreamExt;
-use plastron::clock::{Entropy, SystemEntropy};
-use plastron::{FileSystem, Store};
-use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use clap::{Args, ValueEnum};
+use plastron::{BucketOptions, Provider};
+use serde_json::json;
 
-use crate::context::{Access, Context, Stopwatch};
+use super::bucket::Subject;
+use super::latency::{self, Far};
+use super::meter::Meter;
+use super::row::{self, Row};
+use super::scratch::Scratch;
+use super::sizes::Sizes;
+use super::transfers::{self, Transfers};
+use super::{disk_hits, memory_hits, resident};
+use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::jobs;
-use crate::pieces::Pieces;
-use crate::quantity;
-use crate::table::{Align, Table};
 
 const AFTER_HELP: &str = "\
-It stores objects of its own under plastron-bench-, reads them from the bucket, reads them again through the cache, and removes them.
-MiB/s is over all objects together. With --json the result is one object.
+Every row compares Plastron with a bare peer that does the same work in the same process, in turn, five times at least. What is
+printed are medians, and the median of the ratios of all pairs: above 1, Plastron is faster. Rates depend on the machine and its
+neighbours; ratios are what can be compared.
+
+A bucket in a directory and one in memory are always measured, with --store that store as well. It stores objects of its own
+there, with names that begin with plastron-bench-, and removes them; if it is interrupted some may stay. A full run takes up
+to five minutes, 5 GiB in the scratch directory, and with --store about 3 GiB of uploads. With --json the result is one object.
 
 Examples:
-  plastron --store file:///srv/bucket bench fs
-  plastron bench fs --size 4KiB --objects 1000 --jobs 16 --json";
+  plastron bench fs
+  plastron --store 's3://my-bucket/scratch?region=eu-central-1' bench fs --only transfers
+  plastron bench fs --quick --json";
 
 /// Options of `bench fs`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct BenchFs {
-    /// Size of one object, with a suffix KiB, MiB or GiB
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = quantity::parse_bytes)]
-    size: u64,
+    /// Sizes so small that the numbers mean nothing: shows that everything works
+    #[arg(long)]
+    quick: bool,
 
-    /// Objects
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    objects: u32,
+    /// Exit with 1 if a goal is missed
+    #[arg(long)]
+    check: bool,
 
-    /// Objects stored or read at once
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
-    jobs: u16,
+    /// Only these comparisons [default: all]
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    only: Vec<Part>,
+
+    /// Where buckets and caches of the benchmark's own are made, on a real disk for real numbers [default: TMPDIR]
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
 }
 
-/// What one phase took.
-struct Phase {
-    name: &'static str,
-    elapsed: Duration,
-    requests: u64,
+/// Comparisons that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Objects in and out of buckets
+    Transfers,
+    /// Reads of what the cache has in memory
+    Memory,
+    /// Reads of what the cache has on disk
+    Disk,
+    /// Cold reads from far away
+    Latency,
+    /// The memory that a large read takes
+    Resident,
 }
 
 impl BenchFs {
     /// Runs the command.
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
-        let store = context.open(Access::Write).await?;
-        let prefix = format!("plastron-bench-{:016x}/", SystemEntropy::default().next_u64());
-        let measured = self.measure(&store, &prefix).await;
-        let cleared = clear(store.file_system(), &prefix).await;
-        let phases = measured?;
-        context.output.result(&self.record(&phases), || self.text(&phases)).await?;
-        cleared
-    }
-
-    async fn measure(&self, store: &Store, prefix: &str) -> Result<Vec<Phase>> {
-        let length =
-            usize::try_from(self.size).map_err(|_| Failure::usage("--size is more than this machine can address"))?;
-        // No two words alike, so that nothing on the way can compress it; cheap to make.
-        let word = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).to_le_bytes();
-        let mut data: Vec<u8> = (0..self.size.div_ceil(8)).flat_map(word).collect();
-        data.truncate(length);
-        let data = Bytes::from(data);
-
-        // What is stored must not be in the cache when it is read cold.
-        let cold = FileSystem::from_parts(store.bucket().clone(), None);
-        let files = cold.clone();
-        let put = |name: String| {
-            let (files, data) = (files.clone(), data.clone());
-            async move { files.put(&name, data).await.map(drop).map_err(Failure::from) }
-        };
-        let mut phases = vec![self.phase("put", store, prefix, put).await?];
-        let memory = Arc::new(Semaphore::new(Pieces::IN_FLIGHT));
-        let cached = store.file_system().clone();
-        for (name, files) in [("get, no cache", cold), ("get, cold cache", cached.clone()), ("get, warm cache", cached)]
-        {
-            let get = |object: String| {
-                let (files, memory) = (files.clone(), memory.clone());
-                async move { read(&files, &object, memory).await }
-            };
-            phases.push(self.phase(name, store, prefix, get).await?);
+        let sizes = if self.quick { &Sizes::QUICK } else { &Sizes::FULL };
+        let scratch = Scratch::make(self.scratch.clone()).await?;
+        let subjects = self.subjects(context, &scratch).await?;
+        let measured = self.measure(context, sizes, &scratch, &subjects).await;
+        let mut cleared = Ok(());
+        for subject in &subjects {
+            cleared = cleared.and(subject.clear().await);
         }
-        Ok(phases)
+        let rows = measured?;
+        cleared?;
+        let record = json!({
+            "quick": self.quick,
+            "version": env!("CARGO_PKG_VERSION"),
+            "sizes": sizes.record(),
+            "rows": rows.iter().map(Row::record).collect::<Vec<_>>(),
+        });
+        context.output.result(&record, || row::table(&rows)).await?;
+        let missed = rows.iter().filter(|row| row.met() == Some(false)).count();
+        if self.check && missed > 0 {
+            return Err(Failure::other(format!("goals missed: {missed}")));
+        }
+        Ok(())
     }
 
-    async fn phase<F>(
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
+    /// The store that was given, a directory and a bucket in memory, each provider once.
+    async fn subjects(&self, context: &Context, scratch: &Scratch) -> Result<Vec<Subject>> {
+        let mut subjects = Vec::new();
+        if context.has_store() {
+            subjects.push(Subject::given(context).await?);
+        }
+        if self.wants(Part::Transfers) {
+            let given = subjects.first().map(|subject| subject.options.provider);
+            if given != Some(Provider::Dir) {
+                subjects.push(Subject::own(scratch.bucket("transfers").await?).await?);
+            }
+            if given != Some(Provider::Memory) {
+                subjects.push(Subject::own(BucketOptions::new(Provider::Memory, "bench")).await?);
+            }
+        }
+        Ok(subjects)
+    }
+
+    async fn measure(
         &self,
-        name: &'static str,
-        store: &Store,
-        prefix: &str,
-        run: impl FnMut(String) -> F,
-    ) -> Result<Phase>
-    where
-        F: Future<Output = Result<()>> + Send + 'static,
-    {
-        let before = store.stats().bucket.requests_total();
-        let watch = Stopwatch::start();
-        let names = (0..self.objects).map(|n| format!("{prefix}{n:08}"));
-        jobs::each(names, self.jobs.into(), run, async |result: Result<()>| result).await?;
-        let elapsed = watch.elapsed();
-        Ok(Phase { name, elapsed, requests: store.stats().bucket.requests_total().saturating_sub(before) })
-    }
-
-    fn bytes(&self) -> u64 {
-        self.size.saturating_mul(self.objects.into())
-    }
-
-    fn record(&self, phases: &[Phase]) -> Value {
-        let phases: Vec<Value> = phases
-            .iter()
-            .map(|phase| {
-                json!({
-                    "phase": phase.name,
-                    "seconds": phase.elapsed.as_secs_f64(),
-                    "mib_per_second": quantity::mib_per_second(self.bytes(), phase.elapsed),
-                    "objects_per_second": f64::from(self.objects) / phase.elapsed.as_secs_f64().max(f64::MIN_POSITIVE),
-                    "requests": phase.requests,
-                })
-            })
-            .collect();
-        json!({ "size": self.size, "objects": self.objects, "jobs": self.jobs, "phases": phases })
-    }
-
-    fn text(&self, phases: &[Phase]) -> String {
-        let mut table = Table::new(&[
-            ("phase", Align::Left),
-            ("seconds", Align::Right),
-            ("MiB/s", Align::Right),
-            ("objects/s", Align::Right),
-            ("requests", Align::Right),
-        ]);
-        for phase in phases {
-            let seconds = phase.elapsed.as_secs_f64();
-            table.row([
-                phase.name.to_owned(),
-                format!("{seconds:.3}"),
-                format!("{:.1}", quantity::mib_per_second(self.bytes(), phase.elapsed)),
-                format!("{:.1}", f64::from(self.objects) / seconds.max(f64::MIN_POSITIVE)),
-                phase.requests.to_string(),
-            ]);
+        context: &Context,
+        sizes: &Sizes,
+        scratch: &Scratch,
+        subjects: &[Subject],
+    ) -> Result<Vec<Row>> {
+        let mut parts = vec![
+            (Part::Transfers, transfers::ROWS * subjects.len()),
+            (Part::Memory, memory_hits::ROWS),
+            (Part::Disk, disk_hits::ROWS),
+            (Part::Latency, latency::ROWS * (1 + usize::from(context.has_store()))),
+            (Part::Resident, resident::ROWS),
+        ];
+        parts.retain(|(part, _)| self.wants(*part));
+        let meter = Meter::start(&context.output, parts.iter().map(|(_, rows)| rows).sum());
+        let mut rows = Vec::new();
+        for (part, _) in parts {
+            rows.extend(match part {
+                Part::Transfers => {
+                    let mut rows = Vec::new();
+                    for subject in subjects {
+                        rows.extend(
+                            Box::pin(Transfers { subject, jobs: &context.jobs, sizes, meter: &meter }.rows()).await?,
+                        );
+                    }
+                    rows
+                }
+                Part::Memory => Box::pin(memory_hits::rows(sizes, &meter)).await?,
+                Part::Disk => Box::pin(disk_hits::rows(sizes, scratch, &meter)).await?,
+                Part::Latency => Box::pin(far_rows(sizes, subjects, &meter)).await?,
+                Part::Resident => Box::pin(resident::rows(sizes, scratch, &meter)).await?,
+            });
         }
-        format!("{} objects of {}, {} at once\n{}", self.objects, quantity::bytes(self.size), self.jobs, table.render())
+        Ok(rows)
     }
 }
 
-async fn read(files: &FileSystem, name: &str, memory: Arc<Semaphore>) -> Result<()> {
-    let object = files.open_file(name).await?;
-    let size = object.size();
-    let mut pieces = Pieces::of(object, 0..size, memory).stream();
-    while let Some(piece) = pieces.next().await {
-        std::hint::black_box(piece?.as_ref());
+async fn far_rows(sizes: &Sizes, subjects: &[Subject], meter: &Meter) -> Result<Vec<Row>> {
+    let mut rows = Far::near(sizes).await?.rows(sizes, meter).await?;
+    for subject in subjects {
+        if let Some(far) = Far::wire(subject, sizes).await? {
+            rows.extend(far.rows(sizes, meter).await?);
+        }
     }
-    Ok(())
-}
-
-async fn clear(files: &FileSystem, prefix: &str) -> Result<()> {
-    let mut entries = files.list(prefix);
-    while let Some(entry) = entries.next().await {
-        files.remove(&entry?.name).await?;
-    }
-    Ok(())
+    Ok(rows)
 }

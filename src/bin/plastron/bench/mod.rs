@@ -1,12 +1,38 @@
-//! `plastron bench`: measure this machine, this bucket, this configuration.
+//! `plastron bench`: measure this machine, this bucket, this configuration, side by side with what stands beneath.
+//!
+//! A number by itself says little about a program and much about the machine, so every row of `bench fs` is a comparison: Plastron
+//! and a bare peer do the same work in the same process, one after the other, several times over ([`pairs`]), and what counts is
+//! the median of the ratios ([`row`]). The comparisons, by section:
+//!
+//! * [`transfers`]: objects in and out of buckets, against `object_store` ([`bare`]);
+//! * [`memory_hits`] and [`disk_hits`]: reads from the cache, against `moka` and `pread`;
+//! * [`latency`]: cold reads from far away, with read-ahead against without;
+//! * [`resident`]: what memory a large read takes, measured in a process of its own.
+//!
+//! How large and how often is in [`sizes`]; `docs/performance.md` has the results and says what they mean.
 
+mod bare;
+mod bucket;
+mod content;
+mod delay_line;
+mod disk_hits;
 mod fs;
+mod latency;
+mod memory_hits;
+mod meter;
+mod pairs;
+mod resident;
+mod row;
+mod scratch;
+mod sizes;
+mod transfers;
 
 use clap::{Args, Subcommand};
 
 use crate::context::Context;
 use crate::failure::Result;
 use fs::BenchFs;
+use resident::Resident;
 
 /// Options of `bench`.
 #[derive(Debug, Args)]
@@ -20,15 +46,19 @@ pub(crate) struct Bench {
 /// What can be measured.
 #[derive(Debug, Subcommand)]
 enum What {
-    /// The file system: storing, reading cold, reading from the cache
+    /// The file system, side by side with what stands beneath it
     Fs(BenchFs),
+    /// Read an object once and tell the peak of resident memory: what `bench fs` starts in a process of its own
+    #[command(hide = true)]
+    Resident(Resident),
 }
 
 impl Bench {
     /// Runs the command.
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         match self.what {
-            What::Fs(fs) => fs.run(context).await,
+            What::Fs(fs) => Box::pin(fs.run(context)).await,
+            What::Resident(resident) => Box::pin(resident.run(context)).await,
         }
     }
 }

@@ -40,7 +40,7 @@ pub(crate) struct Demo {
     keep: bool,
 
     /// Files stored or read at once
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
 }
 

@@ -13,10 +13,10 @@ use super::input::Input;
 use super::report::{Phase, Report, s3_usd};
 use crate::context::{Context, Stopwatch};
 use crate::failure::{Failure, Result};
-use crate::jobs;
 use crate::pieces::Pieces;
 use crate::progress::Progress;
 use crate::same::LocalFile;
+use crate::upload_budget::UploadBudget;
 use crate::walk::Found;
 
 /// A demo that is ready to run.
@@ -93,11 +93,13 @@ impl Play {
         let moved = move || if storing { counted.stats().bucket.bytes_up() } else { seen.load(Ordering::Relaxed) };
         let progress = Progress::start(&context.output, name, self.input.walk.bytes(), Arc::new(moved));
         let memory = Arc::new(Semaphore::new(Pieces::IN_FLIGHT));
+        let budget = UploadBudget::new(self.store.bucket().options());
         let start = |file: Found| {
-            let (files, memory, read) = (files.clone(), memory.clone(), read.clone());
+            let (files, memory, read, budget) = (files.clone(), memory.clone(), read.clone(), budget.clone());
             let object = format!("{}{}", self.prefix, file.name);
             async move {
                 if storing {
+                    let _room = budget.take(file.size).await?;
                     files.put_file(&object, &file.path).await.map(|info| (file, info.size, true)).map_err(Failure::from)
                 } else {
                     let (bytes, same) = compare(&files, &object, &file, memory, &read).await?;
@@ -106,11 +108,9 @@ impl Play {
             }
         };
         let (mut count, mut bytes) = (0, 0);
-        jobs::each(
-            self.input.walk.files.iter().cloned(),
-            self.jobs,
-            start,
-            async |done: Result<(Found, u64, bool)>| {
+        context
+            .jobs
+            .each(self.input.walk.files.iter().cloned(), self.jobs, start, async |done: Result<(Found, u64, bool)>| {
                 let (file, size, same) = done?;
                 count += 1;
                 bytes += size;
@@ -118,9 +118,8 @@ impl Play {
                     different.push((file.name, name));
                 }
                 Ok(())
-            },
-        )
-        .await?;
+            })
+            .await?;
         drop(progress);
         let elapsed = watch.elapsed();
         let after = files.stats();
