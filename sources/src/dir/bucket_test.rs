@@ -46,6 +46,11 @@ async fn a_bucket_on_a_directory_does_all_that_a_bucket_does() {
     assert_eq!(names(&other, "", ListOptions::default().delimiter()).await, ["large/", "small"]);
     assert_eq!(names(&other, "large/o", ListOptions::default()).await, ["large/one"]);
 
+    // A listing tells the same etag as the object itself, in quotes as everywhere.
+    let listed = other.list("small", ListOptions::default()).try_next().await.unwrap().unwrap().into_object().unwrap();
+    assert_eq!(listed.etag, other.head("small").await.unwrap().etag);
+    assert!(listed.etag.starts_with('"') && listed.etag.ends_with('"'));
+
     // A flipped bit on the disk is found.
     let mut flipped = large.clone();
     flipped[6_000_000] ^= 1;

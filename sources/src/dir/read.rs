@@ -25,6 +25,12 @@ pub(super) const METADATA: &str = "plastron";
 /// The largest value of an extended attribute that Linux has, bytes (`XATTR_SIZE_MAX`).
 const ATTRIBUTE_MAX: usize = 64 << 10;
 
+/// What a file without the attribute is answered with.
+#[cfg(target_vendor = "apple")]
+const NO_ATTRIBUTE: Errno = Errno::NOATTR;
+#[cfg(not(target_vendor = "apple"))]
+const NO_ATTRIBUTE: Errno = Errno::NODATA;
+
 /// The last second of the year 9999: times beyond cannot be written as text, and only a broken clock makes them.
 const TIME_MAX: u64 = 253_402_300_799;
 
@@ -79,7 +85,7 @@ impl Tree {
         }
         match read {
             Ok(_) => {}
-            Err(Errno::NODATA | Errno::OPNOTSUPP) => return Ok(attributes),
+            Err(NO_ATTRIBUTE | Errno::OPNOTSUPP) => return Ok(attributes),
             Err(errno) => return Err(self.failed("reading the attribute of", &opened.location, errno)),
         }
         let text = String::from_utf8(value).map_err(|_| Fault::Corrupt {
@@ -161,7 +167,7 @@ pub(super) fn meta_of(location: Path, stat: &Stat) -> ObjectMeta {
     }
 }
 
-/// Tells one object from another that has had, or will have, the same name.
+/// Tells one object from another that has had, or will have, the same name; quotes included, as HTTP has it.
 pub(super) fn etag_of(stat: &Stat) -> String {
-    format!("{:x}-{:x}.{:x}-{:x}", stat.st_ino, stat.st_mtime, stat.st_mtime_nsec, stat.st_size)
+    format!("\"{:x}-{:x}.{:x}-{:x}\"", stat.st_ino, stat.st_mtime, stat.st_mtime_nsec, stat.st_size)
 }
