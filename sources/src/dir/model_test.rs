@@ -154,7 +154,7 @@ async fn run(staging: Staging, steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn behaves_like_a_map(steps in proptest::collection::vec(step(), 1..60), named in any::<bool>()) {

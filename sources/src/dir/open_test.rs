@@ -10,7 +10,7 @@ use object_store::list::PaginatedListOptions;
 
 use super::open::open;
 use super::staging::SUFFIX;
-use super::testing::{files_in, path, put};
+use super::testing::{eventually, files_in, path, put};
 use crate::error::Fault;
 use crate::options::BucketOptions;
 use crate::source::{LargeCreate, Provider, Source};
@@ -125,9 +125,7 @@ async fn stale_temporary_files_are_swept_and_nothing_else() {
     drop(source);
     assert!(temporary.join("old.part").exists(), "a reader does not write");
     let source = open_as(text(directory.path()), false).await.unwrap();
-    while temporary.join("old.part").exists() {
-        tokio::task::yield_now().await;
-    }
+    eventually(|| !temporary.join("old.part").exists()).await;
     assert_eq!(files_in(directory.path()), ["_plastron/tmp/old", "_plastron/tmp/part", "_plastron/tmp/young.part"]);
     // None of this is an object.
     assert_eq!(source.store.list(None).try_collect::<Vec<_>>().await.unwrap(), []);

@@ -1,8 +1,7 @@
 //! Several creators, removers and readers of the same names at once.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -130,37 +129,38 @@ async fn readers_never_see_a_part_of_an_object() {
     for staging in STAGINGS {
         let directory = tempfile::tempdir().unwrap();
         let (writer, reader) = (store_in(directory.path(), staging), store_in(directory.path(), staging));
-        let done = Arc::new(AtomicBool::new(false));
-        let polling = {
-            let done = Arc::clone(&done);
-            tokio::spawn(async move {
-                let mut seen = HashMap::new();
-                let mut missed = 0;
-                while !done.load(Ordering::Relaxed) {
-                    for index in 0..12 {
-                        let name = path(&format!("objects/{index}"));
-                        match reader.get(&name).await {
-                            Ok(found) => {
-                                assert!(!found.attributes.is_empty());
-                                let bytes = found.bytes().await.unwrap();
-                                assert_eq!(bytes.len(), SIZE);
-                                assert!(bytes.iter().all(|byte| *byte == index));
-                                seen.insert(index, ());
-                                let size = SIZE as u64;
-                                let ends = reader.get_ranges(&name, &[0..5, size - 5..size]).await.unwrap();
-                                assert_eq!(ends, [vec![index; 5], vec![index; 5]]);
-                            }
-                            Err(object_store::Error::NotFound { .. }) => missed += 1,
-                            Err(error) => panic!("{error}"),
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let polling = tokio::spawn(async move {
+            let mut begun = Some(begun);
+            let mut seen = HashSet::new();
+            while seen.len() < 12 {
+                for index in 0..12 {
+                    let name = path(&format!("objects/{index}"));
+                    match reader.get(&name).await {
+                        Ok(found) => {
+                            assert!(!found.attributes.is_empty());
+                            let bytes = found.bytes().await.unwrap();
+                            assert_eq!(bytes.len(), SIZE);
+                            assert!(bytes.iter().all(|byte| *byte == index));
+                            seen.insert(index);
+                            let size = SIZE as u64;
+                            let ends = reader.get_ranges(&name, &[0..5, size - 5..size]).await.unwrap();
+                            assert_eq!(ends, [vec![index; 5], vec![index; 5]]);
                         }
-                    }
-                    for meta in reader.list(None).try_collect::<Vec<_>>().await.unwrap() {
-                        assert_eq!(meta.size, SIZE as u64, "{}", meta.location);
+                        Err(object_store::Error::NotFound { .. }) => {}
+                        Err(error) => panic!("{error}"),
                     }
                 }
-                (seen.len(), missed)
-            })
-        };
+                for meta in reader.list(None).try_collect::<Vec<_>>().await.unwrap() {
+                    assert_eq!(meta.size, SIZE as u64, "{}", meta.location);
+                }
+                if let Some(begun) = begun.take() {
+                    assert!(seen.is_empty(), "nothing has been written");
+                    begun.send(()).unwrap();
+                }
+            }
+        });
+        begins.await.unwrap();
         for index in 0..12u8 {
             let attributes = super::testing::attributes("1;whole");
             let (name, content) = (path(&format!("objects/{index}")), Bytes::from(vec![index; SIZE]));
@@ -177,8 +177,6 @@ async fn readers_never_see_a_part_of_an_object() {
             }
             assert!(writer.get_opts(&name, GetOptions::new().with_head(true)).await.is_ok());
         }
-        done.store(true, Ordering::Relaxed);
-        let (seen, missed) = polling.await.unwrap();
-        assert!(seen > 0 && missed > 0, "the reader was there before ({missed}) and after ({seen})");
+        polling.await.unwrap();
     }
 }

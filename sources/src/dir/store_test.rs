@@ -10,7 +10,7 @@ use object_store::{
 
 use super::staging::Staging;
 use super::store::DirStore;
-use super::testing::{PART, STAGINGS, attributes, files_in, path, put, store_in, tree_in};
+use super::testing::{PART, STAGINGS, attributes, eventually, files_in, path, put, store_in, tree_in};
 use crate::error::Fault;
 use crate::fault_of::fault_of;
 use crate::source::Provider;
@@ -291,18 +291,6 @@ async fn an_upload_that_is_not_completed_leaves_nothing() {
         eventually(|| files_in(directory.path()) == ["a"]).await;
         assert_eq!(std::fs::read(directory.path().join("a")).unwrap(), b"first");
     }
-}
-
-/// Waits for what happens on another thread.
-async fn eventually(holds: impl Fn() -> bool) {
-    for _ in 0..2000 {
-        if holds() {
-            return;
-        }
-        tokio::task::spawn_blocking(std::thread::yield_now).await.unwrap();
-        tokio::task::yield_now().await;
-    }
-    panic!("never came to pass");
 }
 
 /// A put whose caller goes away either happens whole or not at all.

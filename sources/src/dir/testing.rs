@@ -51,6 +51,15 @@ pub(super) async fn put(store: &dyn ObjectStore, name: &str, bytes: impl Into<By
     store.put_opts(&path(name), bytes.into().into(), options).await
 }
 
+/// Waits for what happens on another thread.
+pub(super) async fn eventually(holds: impl Fn() -> bool) {
+    let end = SystemClock.monotonic() + Duration::from_secs(60);
+    while !holds() {
+        assert!(SystemClock.monotonic() < end, "never came to pass");
+        SystemClock.sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// Names of all files below `directory`, to see what is really there.
 pub(super) fn files_in(directory: &std::path::Path) -> Vec<String> {
     fn walk(base: &std::path::Path, here: &std::path::Path, found: &mut Vec<String>) {
