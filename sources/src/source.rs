@@ -49,9 +49,10 @@ pub(crate) struct Source {
     pub(crate) provider: Provider,
     /// The store itself. `object_store`'s own retries are off: the transport does them.
     pub(crate) store: Arc<dyn ObjectStore>,
-    /// The same store's paged listing, which every cloud has (`AmazonS3`, `MicrosoftAzure` and `GoogleCloudStorage` implement it):
-    /// plain string prefixes, delimiters page by page, and a limit, none of which [`ObjectStore::list`] offers. `None` where
-    /// listing is local (`dir`); then [`ObjectStore::list_with_offset`] is used and must yield names in bytewise order.
+    /// The same store's paged listing, which every cloud has (`AmazonS3`, `MicrosoftAzure` and `GoogleCloudStorage` implement it), and
+    /// `dir` and `memory` too: plain string prefixes, delimiters page by page, and a limit, none of which [`ObjectStore::list`]
+    /// offers. `None` for a store that only streams; then [`ObjectStore::list_with_offset`] is used and must yield names in bytewise
+    /// order.
     pub(crate) pages: Option<Arc<dyn PaginatedListStore>>,
     /// What is peculiar about the store, as far as its answers have told.
     pub(crate) quirks: Arc<Quirks>,
