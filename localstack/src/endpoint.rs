@@ -152,6 +152,12 @@ impl Endpoint {
         variables
     }
 
+    /// Every variable that [`Endpoint::variables`] or `localstack run` may set for `server`: what a launcher inside another
+    /// one takes out of the environment, lest a command see half of one server and half of another.
+    pub fn variable_names(server: Server) -> impl Iterator<Item = String> {
+        VALUES.into_iter().chain(FILES).chain(["NOT_RUN"]).map(move |name| variable(server, name))
+    }
+
     /// Reads what [`Endpoint::variables`] wrote; `None` when there is no URL for `server`.
     ///
     /// # Errors
@@ -177,6 +183,10 @@ impl Endpoint {
         Ok(Some(endpoint))
     }
 }
+
+/// The variables that are no files.
+const VALUES: [&str; 7] =
+    ["URL", "REGION", "ACCESS_KEY", "SECRET_KEY", "READ_ONLY_ACCESS_KEY", "READ_ONLY_SECRET_KEY", "OTHER_URLS"];
 
 /// The variables of the service-account files.
 const FILES: [&str; 3] = ["CREDENTIALS_FILE", "SIGNED_CREDENTIALS_FILE", "FOREIGN_CREDENTIALS_FILE"];
@@ -230,6 +240,18 @@ mod tests {
         let back = Endpoint::from_variables(Server::MotoAuth, |name| variables.get(name).cloned()).unwrap();
         assert_eq!(back, Some(full()));
         assert_eq!(Endpoint::from_variables(Server::Moto, |name| variables.get(name).cloned()).unwrap(), None);
+    }
+
+    #[test]
+    fn every_variable_is_named() {
+        let mut endpoint = full();
+        endpoint.credentials_file = Some("/tmp/plain.json".into());
+        endpoint.foreign_credentials_file = Some("/tmp/foreign.json".into());
+        let mut names: Vec<_> = Endpoint::variable_names(Server::MotoAuth).collect();
+        let mut set: Vec<_> = endpoint.variables().into_keys().chain([not_run_variable(Server::MotoAuth)]).collect();
+        names.sort();
+        set.sort();
+        assert_eq!(names, set);
     }
 
     #[test]

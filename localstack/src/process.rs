@@ -36,6 +36,8 @@ pub(crate) struct ProcessSpec {
     pub(crate) arguments: Vec<OsString>,
     /// The whole environment apart from `PATH`, `HOME`, `TMPDIR` and `LANG`.
     pub(crate) variables: Vec<(&'static str, OsString)>,
+    /// Files outside its data directory that it leaves behind whatever it is told.
+    pub(crate) litter: Vec<PathBuf>,
 }
 
 /// A data directory of a server to be: its supervisor removes it once the server has ended.
@@ -62,6 +64,9 @@ impl Process {
         // As a file rather than an argument, so that `ps` stays readable.
         let script = data.path().join("supervisor");
         std::fs::write(&script, SUPERVISOR).context(|| format!("write {}", script.display()))?;
+        let litter = data.path().join("litter");
+        let paths: String = spec.litter.iter().map(|path| format!("{}\n", path.display())).collect();
+        std::fs::write(&litter, paths).context(|| format!("write {}", litter.display()))?;
         let mut command = Command::new("/bin/sh");
         command
             .arg(&script)

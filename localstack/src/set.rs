@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::endpoint::not_run_variable;
+use crate::endpoint::{Endpoint, not_run_variable};
 use crate::error::{Error, Result};
 use crate::folder::CacheFolder;
 use crate::running::Running;
@@ -53,6 +53,13 @@ impl ServerSet {
             variables.insert(not_run_variable(*server), error.message().to_owned());
         }
         variables
+    }
+
+    /// Variables of an outer launcher that say something else about the same servers: a command must not see them.
+    pub fn stale_variables(&self) -> Vec<String> {
+        let ours = self.running.iter().map(|running| running.endpoint().server).chain(self.not_run.keys().copied());
+        let fresh = self.variables();
+        ours.flat_map(Endpoint::variable_names).filter(|name| !fresh.contains_key(name)).collect()
     }
 
     /// Servers that have ended by themselves, with their exit codes.

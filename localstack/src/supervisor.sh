@@ -38,4 +38,5 @@ echo "exit $code"
 
 # The log stays until the launcher has had time to read it.
 cat <&3 >/dev/null
+while IFS= read -r file; do rm -f -- "$file"; done <"$directory/litter"
 rm -rf "$directory"

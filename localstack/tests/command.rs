@@ -10,9 +10,15 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+/// The command as started outside of any other: these tests may themselves run under `localstack run`.
 fn localstack(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_localstack"));
     command.args(arguments);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PLASTRON_LOCALSTACK_") {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
@@ -74,6 +80,20 @@ fn run_tells_the_command_where_servers_are_and_exits_as_it_does() {
     assert!(said.starts_with("http://127.0.0.1:") && said.ends_with("\n\n"), "{said:?}");
     assert!(!answers(said.trim()));
     assert!(text(&output.stderr).contains("gcs          http://127.0.0.1:"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn inside_another_its_own_servers_are_seen_whole_and_the_others_stay() {
+    let script = "echo $PLASTRON_LOCALSTACK_GCS_URL; echo $PLASTRON_LOCALSTACK_GCS_NOT_RUN$PLASTRON_LOCALSTACK_GCS_REGION; \
+                  echo $PLASTRON_LOCALSTACK_MOTO_URL";
+    let mut inner = localstack(&["run", "gcs", "--", "sh", "-c", script]);
+    for (name, value) in
+        [("GCS_URL", "http://outer"), ("GCS_NOT_RUN", "outer"), ("GCS_REGION", "outer"), ("MOTO_URL", "http://outer")]
+    {
+        inner.env(format!("PLASTRON_LOCALSTACK_{name}"), value);
+    }
+    let said = text(&inner.output().unwrap().stdout);
+    assert!(said.starts_with("http://127.0.0.1:") && said.ends_with("\n\nhttp://outer\n"), "{said:?}");
 }
 
 #[test]

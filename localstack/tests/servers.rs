@@ -29,14 +29,28 @@ fn descendants(supervisor: u32) -> Vec<u32> {
     found
 }
 
-/// Looks the process's sockets up among all that listen, as `/proc/net/tcp` writes them: addresses in the machine's byte order.
-fn assert_listens_on_loopback_only(process: u32, server: Server) {
-    let Ok(files) = std::fs::read_dir(format!("/proc/{process}/fd")) else { return };
-    let sockets: Vec<String> = files
+/// The numbers of the process's sockets.
+fn sockets_of(process: u32) -> Vec<String> {
+    let Ok(files) = std::fs::read_dir(format!("/proc/{process}/fd")) else { return Vec::new() };
+    files
         .flatten()
         .filter_map(|file| std::fs::read_link(file.path()).ok())
         .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
-        .collect();
+        .collect()
+}
+
+/// The files that the process's sockets are, as `/proc/net/unix` names them.
+fn socket_files_of(process: u32) -> Vec<PathBuf> {
+    let sockets = sockets_of(process);
+    let all = std::fs::read_to_string(format!("/proc/{process}/net/unix")).unwrap_or_default();
+    let fields = all.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let ours = fields.filter(|fields| sockets.iter().any(|socket| fields.get(6) == Some(&socket.as_str())));
+    ours.filter_map(|fields| fields.get(7).filter(|path| path.starts_with('/')).map(PathBuf::from)).collect()
+}
+
+/// Looks the process's sockets up among all that listen, as `/proc/net/tcp` writes them: addresses in the machine's byte order.
+fn assert_listens_on_loopback_only(process: u32, server: Server) {
+    let sockets = sockets_of(process);
     for (table, loopback) in [("tcp", "0100007F"), ("tcp6", "0000000000000000FFFF00000100007F")] {
         let listening = std::fs::read_to_string(format!("/proc/{process}/net/{table}")).unwrap_or_default();
         for line in listening.lines().skip(1) {
@@ -123,14 +137,16 @@ async fn leaves_nothing(running: Running) {
         assert_listens_on_loopback_only(*process, server);
     }
     let data: Vec<PathBuf> = supervisors.iter().map(|supervisor| data_of(*supervisor)).collect();
+    let socket_files: Vec<PathBuf> = processes.iter().flat_map(|process| socket_files_of(*process)).collect();
+    assert!(socket_files.len() >= 5 || server != Server::SeaweedFs, "{socket_files:?}");
     assert!(processes.len() >= supervisors.len());
     assert!(data.iter().all(|data| data.exists()));
     running.stop().await.unwrap();
     for process in supervisors.into_iter().chain(processes) {
         assert!(is_gone(process), "process {process} of {server} is still there");
     }
-    for data in data {
-        assert!(!data.exists(), "{} of {server} is still there", data.display());
+    for file in data.into_iter().chain(socket_files) {
+        assert!(!file.exists(), "{} of {server} is still there", file.display());
     }
 }
 

@@ -33,7 +33,8 @@ pub(super) async fn start(folder: &CacheFolder) -> Result<(Endpoint, Body)> {
         "--silent".into(),
         "--disableTelemetry".into(),
     ];
-    let spec = ProcessSpec { name: "azurite", program: "node".into(), arguments, variables: Vec::new() };
+    let spec =
+        ProcessSpec { name: "azurite", program: "node".into(), arguments, variables: Vec::new(), litter: Vec::new() };
     let mut process = Process::start(spec, data)?;
     let url = format!("http://127.0.0.1:{port}/{ACCOUNT}");
     process

@@ -44,7 +44,8 @@ pub(super) async fn start() -> Result<(Endpoint, Body)> {
         ]
         .map(Into::into)
         .into();
-        let spec = ProcessSpec { name: "etcd", program: etcd.clone(), arguments, variables: Vec::new() };
+        let spec =
+            ProcessSpec { name: "etcd", program: etcd.clone(), arguments, variables: Vec::new(), litter: Vec::new() };
         processes.push(Process::start(spec, data)?);
     }
     for (process, (_, client, _)) in processes.iter_mut().zip(&nodes) {

@@ -49,7 +49,13 @@ pub(super) async fn start(folder: &CacheFolder) -> Result<(Endpoint, Body)> {
     ];
     let starter = data.path().join("starter.py");
     std::fs::write(&starter, STARTER).context(|| format!("write {}", starter.display()))?;
-    let spec = ProcessSpec { name: "localstack", program, arguments: vec![starter.into_os_string()], variables };
+    let spec = ProcessSpec {
+        name: "localstack",
+        program,
+        arguments: vec![starter.into_os_string()],
+        variables,
+        litter: Vec::new(),
+    };
     let mut process = Process::start(spec, data)?;
     let url = format!("http://{address}");
     process

@@ -32,6 +32,7 @@ pub(super) async fn start(folder: &CacheFolder, with_authorization: bool) -> Res
         program,
         arguments: vec!["-H".into(), "127.0.0.1".into(), "-p".into(), port.to_string().into()],
         variables: Vec::new(),
+        litter: Vec::new(),
     };
     let mut process = Process::start(spec, data)?;
     let url = format!("http://127.0.0.1:{port}");

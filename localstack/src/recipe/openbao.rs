@@ -32,7 +32,10 @@ pub(super) async fn start(folder: &CacheFolder) -> Result<(Endpoint, Body)> {
         format!("-dev-listen-address=127.0.0.1:{port}"),
     ];
     let arguments = arguments.into_iter().map(Into::into).collect();
-    let mut process = Process::start(ProcessSpec { name: "openbao", program, arguments, variables: Vec::new() }, data)?;
+    let mut process = Process::start(
+        ProcessSpec { name: "openbao", program, arguments, variables: Vec::new(), litter: Vec::new() },
+        data,
+    )?;
     let url = format!("http://127.0.0.1:{port}");
     process
         .wait_until_ready(READY, || async {

@@ -33,6 +33,7 @@ pub(super) async fn start(folder: &CacheFolder) -> Result<(Endpoint, Body)> {
     }
     std::fs::write(data.path().join("s3.json"), identities.to_string()).context(|| format!("write {path}/s3.json"))?;
     let s3 = free_port()?;
+    let mut litter = Vec::new();
     let mut arguments = vec![
         "mini".to_owned(),
         format!("-dir={path}/data"),
@@ -53,13 +54,19 @@ pub(super) async fn start(folder: &CacheFolder) -> Result<(Endpoint, Body)> {
     ];
     let more = ["s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port"];
     for name in more.into_iter().chain(["filer.port.grpc", "admin.port", "admin.port.grpc"]) {
-        arguments.push(format!("-{name}={}", free_port()?));
+        let port = free_port()?;
+        arguments.push(format!("-{name}={port}"));
+        // Its parts talk through sockets whose place is written into the program (`RegisterLocalGrpcSocket`).
+        if let Some(part) = name.strip_suffix(".port.grpc") {
+            litter.push(format!("/tmp/seaweedfs-{part}-grpc-{port}.sock").into());
+        }
     }
     let spec = ProcessSpec {
         name: "seaweedfs",
         program,
         arguments: arguments.into_iter().map(Into::into).collect(),
         variables: Vec::new(),
+        litter,
     };
     let mut process = Process::start(spec, data)?;
     let url = format!("http://127.0.0.1:{s3}");

@@ -35,7 +35,8 @@ pub(super) async fn start() -> Result<(Endpoint, Body)> {
     for (_, port) in backends {
         arguments.push(port.to_string().into());
     }
-    let spec = ProcessSpec { name: "swift", program: "/bin/sh".into(), arguments, variables: Vec::new() };
+    let spec =
+        ProcessSpec { name: "swift", program: "/bin/sh".into(), arguments, variables: Vec::new(), litter: Vec::new() };
     let mut process = Process::start(spec, data)?;
     let url = format!("http://127.0.0.1:{proxy}");
     let user = format!("{ACCOUNT}:{USER}");

@@ -13,7 +13,7 @@ use crate::talk::say;
 
 pub(crate) async fn run(servers: &[Server], command: &[OsString]) -> Result<ExitCode> {
     let set = start(servers).await?;
-    let status = execute(command, set.variables()).await;
+    let status = execute(command, set.variables(), &set.stale_variables()).await;
     for (server, code) in set.ended() {
         say(&format!("{server} ended by itself with exit code {code} while the command ran; the end of its log:"));
         say(&set.log(server));
@@ -43,11 +43,14 @@ pub(crate) async fn start(servers: &[Server]) -> Result<ServerSet> {
     Ok(set)
 }
 
-async fn execute(command: &[OsString], variables: BTreeMap<String, String>) -> Result<ExitCode> {
+async fn execute(command: &[OsString], variables: BTreeMap<String, String>, stale: &[String]) -> Result<ExitCode> {
     let Some((program, arguments)) = command.split_first() else { return Ok(ExitCode::SUCCESS) };
     let name = program.to_string_lossy().into_owned();
     let failed = |error: std::io::Error| Error::other(format!("cannot run {name}: {error}"));
-    let mut child = bound_to_us(program).args(arguments).envs(variables).spawn().map_err(failed)?;
+    let mut child = bound_to_us(program);
+    // Inside another `run`, servers that are not asked for here stay the outer one's.
+    stale.iter().for_each(|name| _ = child.env_remove(name));
+    let mut child = child.args(arguments).envs(variables).spawn().map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let status = loop {
