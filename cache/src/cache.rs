@@ -121,7 +121,7 @@ impl Cache {
         if let Some(disk) = &self.tiers.disk {
             disk.clear_queue();
             // What is being written right now will be found and removed with the rest.
-            disk.flush().await;
+            disk.idle().await;
         }
         self.on_disk(Disk::clear).await;
     }

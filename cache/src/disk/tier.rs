@@ -198,8 +198,13 @@ impl Disk {
         self.shared.queue.room(bytes).await;
     }
 
-    /// Ends when everything offered so far is written or given up.
+    /// Ends when what earlier runs left is counted, and everything offered so far is written or given up.
     pub(crate) async fn flush(&self) {
+        self.shared.queue.settled().await;
+    }
+
+    /// Ends when nothing is being written, without waiting for the count.
+    pub(crate) async fn idle(&self) {
         self.shared.queue.idle().await;
     }
 

@@ -82,6 +82,7 @@ impl WriteQueue {
     pub(crate) fn start(&self) {
         self.lock().open = true;
         self.work.notify_all();
+        self.changed.notify_waiters();
     }
 
     /// Waits for the next block; `None` when the queue is closed. What was taken must be [`WriteQueue::done`] with.
@@ -138,6 +139,15 @@ impl WriteQueue {
     /// Ends when the queue was idle at some moment, or is closed.
     pub(crate) async fn idle(&self) {
         self.until(Self::is_idle).await;
+    }
+
+    /// Ends when the queue was idle at some moment after [`WriteQueue::start`], or is closed.
+    pub(crate) async fn settled(&self) {
+        self.until(|queue| {
+            let state = queue.lock();
+            state.closed || (state.open && state.known.is_empty())
+        })
+        .await;
     }
 
     /// Ends when there was room for `bytes` at some moment, or the queue is closed or not being worked on.
@@ -201,6 +211,19 @@ mod tests {
         assert_eq!(queue.close(), 1);
         assert!(queue.take().is_none() && push(9) == Pushed::Full);
         queue.idle().await;
+    }
+
+    #[tokio::test]
+    async fn it_is_not_settled_before_it_is_started() {
+        let queue = Arc::new(WriteQueue::new(350));
+        let waiting = tokio::spawn({
+            let queue = Arc::clone(&queue);
+            async move { queue.settled().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(queue.is_idle() && !waiting.is_finished());
+        queue.start();
+        waiting.await.unwrap();
     }
 
     #[test]
