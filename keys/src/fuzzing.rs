@@ -3,7 +3,22 @@
 //! Each takes any bytes and says whether they decode and, if so, encode to the very same bytes again, which the target asserts.
 
 use crate::envelope::{Binding, Kek, KekId, SecretKey, WrappedKey};
+use crate::file::KeyringImage;
+use crate::kek_page::KekPage;
 use crate::mock::MockBlob;
+
+/// A KEK page. One that this version writes has one encoding; others only decode.
+pub fn kek_page(bytes: &[u8]) -> Option<bool> {
+    let page = KekPage::decode(&bytes.to_vec().into()).ok()?;
+    let again = page.encode().ok()?;
+    let ours = bytes.get(4..8) == again.get(4..8);
+    Some(KekPage::decode(&again).ok() == Some(page) && (!ours || again == bytes))
+}
+
+/// A keyring, not opened.
+pub fn keyring(bytes: &[u8]) -> Option<bool> {
+    KeyringImage::decode(bytes).ok().map(|image| image.encode() == bytes)
+}
 
 /// A blob of the mock.
 pub fn mock_blob(bytes: &[u8]) -> Option<bool> {

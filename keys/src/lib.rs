@@ -48,8 +48,10 @@
 mod envelope;
 mod environment;
 mod error;
+mod file;
 #[doc(hidden)]
 pub mod fuzzing;
+mod kek_page;
 mod key_management;
 mod mock;
 mod module;
@@ -62,6 +64,8 @@ pub use envelope::{
 };
 pub use environment::{KeyClock, KeyEnvironment, KeyRandom, SystemKeyClock, SystemKeyRandom, Variables};
 pub use error::{Error, Fault, Result};
+pub use file::FileModule;
+pub use kek_page::{KEK_PAGE_HEADER_BYTES, KekPage};
 pub use key_management::{KeyBlob, KeyManagement, ObjectCipher, PendingBlob};
 pub use mock::MockModule;
 pub use module::{

@@ -6,6 +6,7 @@ use plastron_config::{Config, Schema};
 
 use crate::environment::KeyEnvironment;
 use crate::error::{Error, Fault, Result};
+use crate::file::FileFactory;
 use crate::mock::MockFactory;
 use crate::module::{KeyModule, KeyModuleFactory};
 use crate::none::NoneFactory;
@@ -19,7 +20,7 @@ pub struct KeyModules(Vec<Arc<dyn KeyModuleFactory>>);
 
 impl Default for KeyModules {
     fn default() -> Self {
-        Self(vec![Arc::new(NoneFactory), Arc::new(MockFactory)])
+        Self(vec![Arc::new(NoneFactory), Arc::new(MockFactory), Arc::new(FileFactory)])
     }
 }
 
@@ -110,7 +111,7 @@ mod tests {
             ),
             (
                 "name=non",
-                "open key_management: name takes one of none, mock, not 'non'; did you mean 'none'? (line 1, column 6)",
+                "open key_management: name takes one of none, mock, file, not 'non'; did you mean 'none'? (line 1, column 6)",
             ),
             (
                 "name=none,early_load=false",

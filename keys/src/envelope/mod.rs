@@ -17,6 +17,7 @@
 
 mod binding;
 mod data_key;
+mod derive;
 mod opener;
 mod sealer;
 mod secret_key;
@@ -24,6 +25,7 @@ mod wrapped_key;
 
 pub use binding::{Binding, SealedObject};
 pub use data_key::DataKey;
+pub(crate) use derive::Root;
 pub use opener::Opener;
 pub use sealer::{MAX_ASSOCIATED_BYTES, MAX_RECORDS, SealedRecord, Sealer, TAG_BYTES};
 pub use secret_key::{KEY_BYTES, SecretKey};

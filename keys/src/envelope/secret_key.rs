@@ -38,6 +38,13 @@ impl SecretKey {
         bytes.try_into().ok().map(Self::copy_from)
     }
 
+    /// The key that `fill` writes into its place.
+    pub(crate) fn written_by<E>(fill: impl FnOnce(&mut [u8; KEY_BYTES]) -> Result<(), E>) -> Result<Self, E> {
+        let mut key = Self(Box::new([0; KEY_BYTES]));
+        fill(&mut key.0)?;
+        Ok(key)
+    }
+
     /// The bytes themselves; hand them to a cipher and to nobody else.
     pub fn expose(&self) -> &[u8; KEY_BYTES] {
         &self.0

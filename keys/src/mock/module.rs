@@ -4,11 +4,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 use plastron_config::{Config, Schema};
 
 use super::blob::{MIN_BYTES, MockBlob};
-use crate::envelope::{Binding, DataKey, KEY_BYTES, Kek, KekId, SecretKey, WrappedKey};
+use crate::envelope::{Binding, DataKey, Kek, KekId, Root, SecretKey, WrappedKey};
 use crate::environment::{KeyClock, KeyEnvironment, KeyRandom};
 use crate::error::Fault;
 use crate::module::{BlobAnswer, Completion, DataKeyWrapper, KeyInfo, KeyModule, KeyModuleFactory, Keyring};
@@ -24,7 +23,7 @@ const FINGERPRINT_INFO: &[u8] = b"plastron mock fingerprint 1";
 
 /// `key_management=(name=mock,config=(seed=…,key_expires=…))`.
 pub struct MockModule {
-    root: Prk,
+    root: Root,
     fingerprint: [u8; 8],
     /// Seconds; negative for never.
     key_expires: i64,
@@ -56,31 +55,27 @@ struct State {
 impl MockModule {
     /// A module whose keys are made of `seed`. `key_expires`: -1 never, 0 at every checkpoint, else after so many seconds. `blob_size`: bytes
     /// that a blob is padded to, at least 40.
-    pub fn new(seed: &str, key_expires: i64, blob_size: u32, environment: &KeyEnvironment) -> Self {
-        let root = Salt::new(HKDF_SHA256, b"plastron mock key module").extract(seed.as_bytes());
-        let mut module = Self {
+    ///
+    /// # Errors
+    /// None that can come about; the type is that of deriving keys.
+    pub fn new(seed: &str, key_expires: i64, blob_size: u32, environment: &KeyEnvironment) -> Result<Self, Fault> {
+        let root = Root::new(b"plastron mock key module", seed.as_bytes());
+        let mut fingerprint = [0; 8];
+        root.derive(&[FINGERPRINT_INFO], &mut fingerprint)?;
+        Ok(Self {
             root,
-            fingerprint: [0; 8],
+            fingerprint,
             key_expires,
             blob_size: blob_size.max(MIN_BYTES as u32),
             clock: environment.clock.clone(),
             random: environment.random.clone(),
             state: Mutex::default(),
-        };
-        module.fingerprint = module.derive(FINGERPRINT_INFO, 0);
-        module
+        })
     }
 
-    fn derive<const N: usize>(&self, info: &[u8], number: u32) -> [u8; N] {
-        let mut bytes = [0; N];
-        // HKDF fails for an output of more than 8,160 bytes only.
-        let _ = self.root.expand(&[info, &number.to_le_bytes()], Length(N)).and_then(|okm| okm.fill(&mut bytes));
-        bytes
-    }
-
-    fn kek(&self, number: u32) -> Kek {
-        let key = zeroize::Zeroizing::new(self.derive::<KEY_BYTES>(KEK_INFO, number));
-        Kek::new(self.kek_id(number), SecretKey::copy_from(&key))
+    fn kek(&self, number: u32) -> Result<Kek, Fault> {
+        let key = SecretKey::written_by(|key| self.root.derive(&[KEK_INFO, &number.to_le_bytes()], key))?;
+        Ok(Kek::new(self.kek_id(number), key))
     }
 
     /// `mock`, the number, the seed's fingerprint.
@@ -177,7 +172,7 @@ impl DataKeyWrapper for MockModule {
             state.known = state.known.max(number);
             number
         };
-        self.kek(number).wrap(key, binding, self.random.as_ref())
+        self.kek(number)?.wrap(key, binding, self.random.as_ref())
     }
 
     fn unwrap(&self, wrapped: &WrappedKey, binding: &Binding) -> Result<DataKey, Fault> {
@@ -187,7 +182,7 @@ impl DataKeyWrapper for MockModule {
         if id != self.kek_id(number) || number == 0 || number > self.state().known {
             return Err(Fault::UnknownKek { module: NAME.into(), kek: id.to_string() });
         }
-        self.kek(number).unwrap(wrapped, binding)
+        self.kek(number)?.unwrap(wrapped, binding)
     }
 }
 
@@ -221,15 +216,6 @@ impl fmt::Debug for MockModule {
     }
 }
 
-/// Bytes to expand to.
-struct Length(usize);
-
-impl KeyType for Length {
-    fn len(&self) -> usize {
-        self.0
-    }
-}
-
 /// Opens [`MockModule`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MockFactory;
@@ -258,6 +244,6 @@ impl KeyModuleFactory for MockFactory {
         let seed = config.string("seed")?.unwrap_or_else(|| "plastron".to_owned());
         let expires = config.number("key_expires")?.unwrap_or(-1);
         let size = config.size("blob_size")?.and_then(|size| u32::try_from(size).ok()).unwrap_or(MIN_BYTES as u32);
-        Ok(Box::new(MockModule::new(&seed, expires, size, environment)))
+        Ok(Box::new(MockModule::new(&seed, expires, size, environment)?))
     }
 }
