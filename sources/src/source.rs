@@ -98,6 +98,8 @@ impl fmt::Debug for Source {
 pub(crate) enum LargeCreate {
     /// Parallel parts; the transport puts the condition on the request that completes them (S3, GCS, Azure's block list).
     Multipart,
+    /// The same, and creators take turns in completing: an S3-compatible store may check the condition and complete in two steps.
+    Claimed,
     /// The store's own `put_multipart` is create-if-absent by itself (`dir`), or the data is in memory anyway (`memory`).
     Native,
 }

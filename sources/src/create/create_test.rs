@@ -232,7 +232,10 @@ async fn dropping_an_upload_aborts_it() {
 async fn dropping_a_completion_leaves_the_object_whole_or_absent() {
     for size in [2 * PART + 1, MANY_BLOCKS] {
         let store = FaultyStore::new();
-        let bucket = bucket_over(&store).await;
+        // What an abandoned completion has, and then what cleans up after it.
+        let mut options = options();
+        options.retry.deadline = Duration::from_millis(300);
+        let bucket = open_over(&store, options).await.unwrap();
         store.once(Op::Complete, 0, Fate::GoAndHang);
         let data = noise(size);
         give_up(&store, Op::Complete, bucket.put("a", data.clone())).await;

@@ -13,10 +13,12 @@
 //! Invariants:
 //! * A side object exists before the object that names it, and goes only when that object can't appear any more (`SideObject`).
 //! * An [`Upload`] that does not finish is aborted: at once on an error, in the background ([`Cleanup`]) when its future is
-//!   dropped.
+//!   dropped. The request that completes it is carried to its end even then, so that what became of it is known and cleaned up after.
+//! * On stores that complete in two steps creators take turns (`claim.rs`).
 //! * Success is reported when the store holds the right size and the right checksums: for one PUT the transport compares the
 //!   digest the store returns; after parts, a HEAD compares size and metadata.
 
+mod claim;
 mod cleanup;
 mod file;
 mod large;
@@ -29,9 +31,12 @@ mod writer;
 pub(crate) use cleanup::Cleanup;
 pub use writer::ObjectWriter;
 
+use claim::{Claim, Claimed};
 use settle::Settled;
 use side::SideObject;
 use upload::{Finished, Upload};
 
+#[cfg(test)]
+mod claim_test;
 #[cfg(test)]
 mod create_test;

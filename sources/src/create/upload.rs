@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::settle::{is_final, made_by};
 use super::small::attributes;
-use super::{Settled, SideObject};
+use super::{Claim, Claimed, Settled, SideObject};
 use crate::bucket::{Found, OpenBucket};
 use crate::error::Fault;
 use crate::fault_of::fault_of;
@@ -65,7 +65,7 @@ impl Upload {
 
     /// Sends the next part; waits while `part_concurrency` parts are in flight.
     pub(super) async fn part(&mut self, data: Payload) -> Result<(), Fault> {
-        let limited = self.bucket.source.large_create == LargeCreate::Multipart;
+        let limited = self.bucket.source.large_create != LargeCreate::Native;
         if limited && self.sent >= MAX_PARTS {
             self.abort().await;
             return Err(Fault::Unsupported(format!(
@@ -101,10 +101,11 @@ impl Upload {
         Ok(())
     }
 
-    /// Makes the object appear, with its side object if its checksums go there.
+    /// Makes the object appear, with its side object if its checksums go there. From the completing request on it goes on even if the
+    /// future is dropped.
     pub(super) async fn finish(mut self, name: &str, sums: &BlockSums) -> Result<Finished, Fault> {
         self.wait_below(1).await?;
-        let mut side = match self.creation.place {
+        let side = match self.creation.place {
             SumsPlace::Inline(_) => None,
             SumsPlace::Side(id) => match SideObject::write(&self.bucket, &self.key, id, sums).await {
                 Ok(side) => Some(side),
@@ -114,15 +115,68 @@ impl Upload {
                 }
             },
         };
+        let (bucket, name, sums) = (Arc::clone(&self.bucket), name.to_owned(), sums.clone());
+        let committed = bucket.cleanup.carry(async move { self.claim_and_commit(side, &name, &sums).await }).await;
+        committed.unwrap_or_else(|_| {
+            let message = "the runtime shut down while the upload was being completed".to_owned();
+            Err(Fault::Provider { status: 0, code: String::new(), message })
+        })
+    }
+
+    /// [`Upload::commit`], in turn with other creators where the store needs that.
+    async fn claim_and_commit(
+        mut self,
+        side: Option<SideObject>,
+        name: &str,
+        sums: &BlockSums,
+    ) -> Result<Finished, Fault> {
+        if self.bucket.source.large_create != LargeCreate::Claimed {
+            return self.commit(None, side, name, sums).await;
+        }
+        match Claim::take(&self.bucket, &self.key).await {
+            Ok(Claimed::Mine(mut claim)) => {
+                let finished = self.commit(Some(&mut claim), side, name, sums).await;
+                claim.release().await;
+                finished
+            }
+            Ok(Claimed::Taken) => {
+                self.abort().await;
+                if let Some(side) = side {
+                    side.discard().await;
+                }
+                Ok(Finished::Taken)
+            }
+            Err(fault) => {
+                self.abort().await;
+                Err(fault)
+            }
+        }
+    }
+
+    async fn complete(&mut self, claim: Option<&mut Claim>) -> Result<(), Fault> {
+        let Some(open) = &mut self.open else {
+            return Err(Fault::Unsupported("the upload was aborted".to_owned()));
+        };
+        let completed = open.upload.complete();
+        let completed = match claim {
+            Some(claim) => claim.hold(completed).await?,
+            None => completed.await,
+        };
+        completed.map(drop).map_err(|error| fault_of(&error))
+    }
+
+    async fn commit(
+        mut self,
+        claim: Option<&mut Claim>,
+        mut side: Option<SideObject>,
+        name: &str,
+        sums: &BlockSums,
+    ) -> Result<Finished, Fault> {
         if let Some(side) = &mut side {
             side.committing();
         }
-        let completed = match &mut self.open {
-            Some(open) => open.upload.complete().await,
-            None => return Err(Fault::Unsupported("the upload was aborted".to_owned())),
-        };
-        let settled = match completed {
-            Ok(_) => {
+        let settled = match self.complete(claim).await {
+            Ok(()) => {
                 self.open = None;
                 self.bucket.answered();
                 // The one request more than the upload needs: what is there now, is it what was sent?
@@ -132,8 +186,8 @@ impl Upload {
                     None => Settled::Failed(self.bucket.missing().await),
                 }
             }
-            Err(error) => {
-                let settled = self.bucket.settle(&self.key, self.creation.id, fault_of(&error)).await;
+            Err(fault) => {
+                let settled = self.bucket.settle(&self.key, self.creation.id, fault).await;
                 match &settled {
                     // Only the acknowledgement was lost: the upload is over.
                     Settled::Mine(_) => self.open = None,

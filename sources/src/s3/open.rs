@@ -38,6 +38,7 @@ async fn build(
     // A chain that finds nothing is said at once, not at the first request.
     credentials.get().await?;
     let (url, address) = (settings.url(&region), settings.address(&region));
+    let large_create = if settings.is_amazons() { LargeCreate::Multipart } else { LargeCreate::Claimed };
     let signer: Arc<dyn Signer> = Arc::new(S3Signer::new(region.clone(), credentials));
     let transport = TransportOptions::new(options, address.clone(), Some(signer), stats);
     let quirks = Arc::clone(&transport.quirks);
@@ -69,7 +70,7 @@ async fn build(
         pages: Some(store),
         quirks,
         address,
-        large_create: LargeCreate::Multipart,
+        large_create,
     })
 }
 

@@ -22,12 +22,29 @@ async fn a_source_is_built_and_shows_no_secret() {
     let source = open_in(&options, stats(), &Environment::of(&[])).await.unwrap();
     assert_eq!(source.address, "s3://pages at http://127.0.0.1:1");
     assert_eq!(source.provider, Provider::S3);
-    assert_eq!(source.large_create, LargeCreate::Multipart);
+    assert_eq!(source.large_create, LargeCreate::Claimed);
     assert!(source.pages.is_some());
     for debug in
         [format!("{source:?}"), format!("{:?}", source.store), source.store.to_string(), format!("{options:?}")]
     {
         assert!(!debug.contains("hunter2"), "{debug}");
+    }
+}
+
+#[tokio::test]
+async fn only_servers_that_are_not_aws_make_creators_take_turns() {
+    for (endpoint, expected) in [
+        (None, LargeCreate::Multipart),
+        (Some("https://vpce-1a.s3.us-east-1.vpce.amazonaws.com"), LargeCreate::Multipart),
+        (Some("https://s3.cn-north-1.amazonaws.com.cn"), LargeCreate::Multipart),
+        (Some("https://amazonaws.com.example.org"), LargeCreate::Claimed),
+        (Some("https://play.example.org"), LargeCreate::Claimed),
+    ] {
+        let mut options = BucketOptions::new(Provider::S3, "pages;us-east-1");
+        options.auth_token = Secret::new("AKID;hunter2");
+        options.endpoint = endpoint.map(str::to_owned);
+        let source = open_in(&options, stats(), &Environment::of(&[])).await.unwrap();
+        assert_eq!(source.large_create, expected, "{endpoint:?}");
     }
 }
 

@@ -63,6 +63,12 @@ impl Settings {
         }
     }
 
+    /// Whether the server is AWS's own, rather than one that speaks its language.
+    pub(super) fn is_amazons(&self) -> bool {
+        let amazons = |host: &str| host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
+        self.endpoint.as_ref().is_none_or(|endpoint| amazons(endpoint.host()))
+    }
+
     fn is_path_style(&self) -> bool {
         self.path_style.unwrap_or(self.endpoint.is_some() || !self.is_host_name())
     }

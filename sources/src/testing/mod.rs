@@ -4,7 +4,7 @@ mod faulty_store;
 mod hand_clock;
 
 pub(crate) use faulty_store::{Fate, FaultyStore, Op, busy};
-pub(crate) use hand_clock::HandClock;
+pub(crate) use hand_clock::{HandClock, SleepClock};
 
 use std::sync::{Arc, LazyLock};
 
@@ -26,16 +26,21 @@ pub(crate) fn options() -> BucketOptions {
 
 /// Opens a bucket over `store`.
 pub(crate) async fn open_over(store: &FaultyStore, options: BucketOptions) -> Result<Bucket> {
+    Bucket::over(unproved_over(store, options, LargeCreate::Multipart)).await
+}
+
+/// What a bucket over `store` shares, before anything is asked of it.
+pub(crate) fn unproved_over(store: &FaultyStore, options: BucketOptions, large_create: LargeCreate) -> OpenBucket {
     let source = Source {
         provider: Provider::Memory,
         store: Arc::new(store.clone()),
         pages: store.pages.then(|| Arc::new(store.clone()) as _),
         quirks: Arc::default(),
         address: "memory://test".to_owned(),
-        large_create: LargeCreate::Multipart,
+        large_create,
     };
     let names = Names::new(&options.prefix, options.provider).unwrap();
-    Bucket::over(OpenBucket::new(source, options, names, Arc::clone(&store.stats))).await
+    OpenBucket::new(source, options, names, Arc::clone(&store.stats))
 }
 
 /// A bucket over `store`, with [`options`].
