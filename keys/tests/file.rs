@@ -188,7 +188,7 @@ async fn a_wrong_master_key_is_said_and_nothing_is_written() {
             )
         )
     );
-    let error = machine.open_with("passphrase_variable=PHRASE").unwrap_err();
+    let error = machine.open_with("phrase_variable=PHRASE").unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(
@@ -221,15 +221,15 @@ fn every_way_to_have_no_master_key_is_said() {
     private(&machine.path("open"), KEY);
     mode(&machine.path("open"), 0o640);
     std::fs::create_dir(machine.path("folder")).unwrap();
-    let no_key = "holds no key, which is 64 hexadecimal digits, or in a file 32 bytes; a passphrase is named with passphrase_file or \
-                  passphrase_variable";
+    let no_key = "holds no key, which is 64 hexadecimal digits, or in a file 32 bytes; a passphrase is named with phrase_file or \
+                  phrase_variable";
     let files = std::fs::read_dir(&machine.directory).unwrap().count();
     for (settings, kind, message) in [
-        (String::new(), ErrorKind::Invalid, "no master key is named; give exactly one of key_file, key_variable, passphrase_file, passphrase_variable, passphrase".to_owned()),
+        (String::new(), ErrorKind::Invalid, "no master key is named; give exactly one of key_file, key_variable, phrase_file, phrase_variable, passphrase".to_owned()),
         (
-            "key_variable=KEY,passphrase_variable=PHRASE".into(),
+            "key_variable=KEY,phrase_variable=PHRASE".into(),
             ErrorKind::Invalid,
-            "key_variable and passphrase_variable are given; give exactly one of key_file, key_variable, passphrase_file, passphrase_variable, passphrase".into(),
+            "key_variable and phrase_variable are given; give exactly one of key_file, key_variable, phrase_file, phrase_variable, passphrase".into(),
         ),
         ("key_file=".into(), ErrorKind::Invalid, "key_file is empty".into()),
         (
@@ -250,12 +250,12 @@ fn every_way_to_have_no_master_key_is_said() {
         ("key_variable=NOTHING".into(), ErrorKind::Unauthorized, "no master key: the environment variable NOTHING is not set".into()),
         ("key_variable=PHRASE".into(), ErrorKind::Unauthorized, format!("no master key: the environment variable PHRASE {no_key}")),
         (
-            "passphrase_variable=SHORT".into(),
+            "phrase_variable=SHORT".into(),
             ErrorKind::Unauthorized,
             "no master key: the passphrase in the environment variable SHORT is shorter than 8 bytes; six random words make a good one".into(),
         ),
         (
-            format!("passphrase_file={}", at("phrase7")),
+            format!("phrase_file={}", at("phrase7")),
             ErrorKind::Unauthorized,
             format!("no master key: the passphrase in {} is shorter than 8 bytes; six random words make a good one", at("phrase7")),
         ),
@@ -293,7 +293,7 @@ fn wrong_settings_are_pointed_at() {
         assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Invalid, message));
     }
     for memory in ["7MB", "2GB"] {
-        let error = machine.open_with(&format!("passphrase_variable=PHRASE,argon2=(memory={memory})")).unwrap_err();
+        let error = machine.open_with(&format!("phrase_variable=PHRASE,argon2=(memory={memory})")).unwrap_err();
         assert!(error.to_string().contains("argon2.memory"), "{error}");
     }
 }
@@ -329,11 +329,11 @@ async fn every_origin_of_a_master_key_works() {
     let machine = Machine { directory: tempfile::tempdir().unwrap(), ..machine };
     private(&machine.path("phrase"), "correct horse battery staple\r\n");
     let cheap = "argon2=(memory=8MB,iterations=1)";
-    let blob = checkpoint(&machine.open_with(&format!("passphrase_variable=PHRASE,{cheap}")).unwrap(), 1).await;
+    let blob = checkpoint(&machine.open_with(&format!("phrase_variable=PHRASE,{cheap}")).unwrap(), 1).await;
     for settings in [
         "passphrase=\"correct horse battery staple\"".to_owned(),
         // What it costs stands in the keyring.
-        format!("passphrase_file={},argon2=(lanes=2)", machine.path("phrase").display()),
+        format!("phrase_file={},argon2=(lanes=2)", machine.path("phrase").display()),
     ] {
         let keys = machine.open_with(&settings).unwrap();
         keys.load_key_blob(blob.clone()).await.unwrap();
@@ -350,7 +350,7 @@ async fn rewrapping_changes_the_master_key_and_nothing_else() {
     for (config, message) in [
         (
             "key_variable=KEY,rotate_after=1d",
-            "rotate_after can't be changed by rewrapping; give one of key_file, key_variable, passphrase_file, passphrase_variable, passphrase, and argon2",
+            "rotate_after can't be changed by rewrapping; give one of key_file, key_variable, phrase_file, phrase_variable, passphrase, and argon2",
         ),
         (
             "key_variabel=KEY",
@@ -365,7 +365,7 @@ async fn rewrapping_changes_the_master_key_and_nothing_else() {
     }
     let leader = machine.open();
     leader.load_key_blob(old_blob.clone()).await.unwrap();
-    keys.rewrap(&Config::parse("passphrase_variable=PHRASE,argon2=(memory=8MB,iterations=1)").unwrap()).await.unwrap();
+    keys.rewrap(&Config::parse("phrase_variable=PHRASE,argon2=(memory=8MB,iterations=1)").unwrap()).await.unwrap();
     // A leader that still has the old key finds out at its next checkpoint.
     assert_eq!(leader.get_key_blob().await.unwrap_err().kind(), ErrorKind::Unauthorized);
     // The one that rewrapped writes a new blob; the KEK is the same.
@@ -376,13 +376,13 @@ async fn rewrapping_changes_the_master_key_and_nothing_else() {
     assert_eq!(machine.open_with(&machine.key_file()).unwrap_err().kind(), ErrorKind::Unauthorized);
 
     // With the new master key: an old checkpoint loads because the keyring knows its keys, and is followed by a new blob.
-    let keys = machine.open_with("passphrase_variable=PHRASE").unwrap();
+    let keys = machine.open_with("phrase_variable=PHRASE").unwrap();
     keys.load_key_blob(old_blob.clone()).await.unwrap();
     opens(&keys, HERE, &first_key, &first).await;
     assert_eq!(checkpoint(&keys, 3).await, new_blob);
     // Without the keyring it does not.
     std::fs::remove_file(machine.keyring()).unwrap();
-    let follower = machine.open_with("passphrase_variable=PHRASE").unwrap();
+    let follower = machine.open_with("phrase_variable=PHRASE").unwrap();
     assert_eq!(follower.load_key_blob(old_blob).await.unwrap_err().kind(), ErrorKind::Unauthorized);
     follower.load_key_blob(new_blob).await.unwrap();
     opens(&follower, HERE, &first_key, &first).await;

@@ -37,9 +37,9 @@ async fn the_golden_keyrings_are_read_for_ever() {
 
     let machine = counting(Machine::new());
     machine.clock.set_days(20_000);
-    let settings = "passphrase_variable=PHRASE,argon2=(memory=8MB,iterations=1)";
+    let settings = "phrase_variable=PHRASE,argon2=(memory=8MB,iterations=1)";
     let keyring = golden("keyring-1-passphrase.bin", &checkpoint(&machine.open_with(settings).unwrap(), 1).await);
-    let reader = Machine::new().open_with("passphrase_variable=PHRASE").unwrap();
+    let reader = Machine::new().open_with("phrase_variable=PHRASE").unwrap();
     reader.load_key_blob(keyring.into()).await.unwrap();
 }
 
@@ -169,7 +169,7 @@ async fn what_somebody_changed_and_summed_again_is_found() {
 #[tokio::test]
 async fn a_passphrase_keyring_may_not_ask_for_the_moon() {
     let blob = fixture("keyring-1-passphrase.bin");
-    let keys = Machine::new().open_with("passphrase_variable=PHRASE").unwrap();
+    let keys = Machine::new().open_with("phrase_variable=PHRASE").unwrap();
     for (at, value, words) in [
         (12, (1 << 20) + 1, "Argon2id with 1048577 KiB, 1 iterations and 1 lanes is out of bounds"),
         (12, 7, "Argon2id with 7 KiB, 1 iterations and 1 lanes is out of bounds"),

@@ -184,8 +184,8 @@ fn passphrase(bytes: &[u8], place: &dyn fmt::Display) -> Result<Zeroizing<Vec<u8
 
 fn not_a_key(place: &str) -> Fault {
     Fault::NoMasterKey(format!(
-        "{place} holds no key, which is 64 hexadecimal digits, or in a file 32 bytes; a passphrase is named with passphrase_file or \
-         passphrase_variable"
+        "{place} holds no key, which is 64 hexadecimal digits, or in a file 32 bytes; a passphrase is named with phrase_file or \
+         phrase_variable"
     ))
 }
 

@@ -12,7 +12,7 @@ use crate::environment::KeyRandom;
 use crate::error::Fault;
 
 /// The ways to name a master key.
-const ORIGINS: [&str; 5] = ["key_file", "key_variable", "passphrase_file", "passphrase_variable", "passphrase"];
+const ORIGINS: [&str; 5] = ["key_file", "key_variable", "phrase_file", "phrase_variable", "passphrase"];
 
 const KIB: u64 = 1 << 10;
 
@@ -42,8 +42,8 @@ impl Settings {
             .required()
             .string("key_file", "File of the master key: 32 bytes, or 64 hexadecimal digits; mode 0600.")
             .string("key_variable", "Environment variable of the master key: 64 hexadecimal digits.")
-            .string("passphrase_file", "File of a passphrase, from which the master key is derived by Argon2id; mode 0600.")
-            .string("passphrase_variable", "Environment variable of a passphrase.")
+            .string("phrase_file", "File of a passphrase, from which the master key is derived by Argon2id; mode 0600.")
+            .string("phrase_variable", "Environment variable of a passphrase.")
             .secret("passphrase", "The passphrase itself; for trying things out.")
             .duration("rotate_after", "Age at which a checkpoint makes a new KEK; 0: on command only.", "90d")
             .section(
@@ -116,8 +116,8 @@ pub(crate) fn origin(config: &Config) -> Result<Origin, Fault> {
     Ok(match *name {
         "key_file" => Origin::KeyFile(text.as_str().into()),
         "key_variable" => Origin::KeyVariable(text.to_string()),
-        "passphrase_file" => Origin::PassphraseFile(text.as_str().into()),
-        "passphrase_variable" => Origin::PassphraseVariable(text.to_string()),
+        "phrase_file" => Origin::PassphraseFile(text.as_str().into()),
+        "phrase_variable" => Origin::PassphraseVariable(text.to_string()),
         _ => Origin::Passphrase(text),
     })
 }
