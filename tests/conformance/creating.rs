@@ -2,7 +2,7 @@
 
 use plastron_sources::{Bucket, Checksums, ErrorKind};
 
-use crate::backend::{Backend, Place, body, names, read_whole};
+use crate::backend::{Place, body, names, read_whole};
 
 pub(crate) async fn a_created_object_is_there_and_whole(place: Place) {
     let bucket = place.open().await;

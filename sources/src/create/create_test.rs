@@ -9,9 +9,10 @@ use plastron_config::ErrorKind;
 use crate::bucket::Bucket;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Fault;
+use crate::source::{LargeCreate, Provider};
 use crate::stats::RequestKind;
 use crate::sums::{Creation, SumsPlace};
-use crate::testing::{Fate, FaultyStore, HandClock, Op, bucket_over, busy, noise, open_over, options};
+use crate::testing::{Fate, FaultyStore, HandClock, Op, bucket_over, busy, noise, open_over, options, unproved_over};
 
 const PART: usize = 256 << 10;
 /// More than fits inline: 301 blocks.
@@ -91,6 +92,21 @@ async fn a_refusal_with_nothing_there_is_tried_again() {
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
         assert_eq!(store.count(op), 9);
         nothing_left(&store, &bucket).await;
+    }
+}
+
+#[tokio::test]
+async fn blocks_that_an_upload_left_do_not_keep_azures_names_from_being_created() {
+    for data in [noise(0), noise(10), noise(PART)] {
+        let store = FaultyStore::new();
+        let mut open = unproved_over(&store, options(), LargeCreate::Multipart);
+        open.source.provider = Provider::Azure;
+        let bucket = Bucket::over(open).await.unwrap();
+        store.judge(|op, _, _| if op == Op::Put { Fate::Fail(exists()) } else { Fate::Go });
+        bucket.put("a", data.clone()).await.unwrap();
+        assert_eq!((store.count(Op::Put), store.count(Op::Complete)), (2, 1));
+        reads_back(&bucket, "a", &data).await;
+        assert_eq!(bucket.put("a", data).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
     }
 }
 

@@ -15,6 +15,7 @@ use crate::error::Fault;
 use crate::fault_of::fault_of;
 use crate::object_info::{Checksums, ObjectInfo};
 use crate::payload::Payload;
+use crate::source::Provider;
 use crate::sums::{BlockSums, Creation, METADATA_KEY, SumsPlace};
 
 impl OpenBucket {
@@ -65,6 +66,13 @@ impl OpenBucket {
                         side.discard().await;
                     }
                     return Err(Fault::ObjectExists);
+                }
+                // Blocks that a killed upload left keep a plain create from an Azure blob's name, for a week; not so a list of blocks.
+                Settled::Vanished if attempt > 0 && self.source.provider == Provider::Azure => {
+                    if let Some(side) = side {
+                        side.discard().await;
+                    }
+                    return self.create_large(name, key, data).await;
                 }
                 Settled::Vanished if attempt < MAX_VANISHED => self.pause(attempt).await,
                 Settled::Vanished => return Err(contended()),
