@@ -114,6 +114,8 @@ pub enum Fault {
         function: &'static str,
         /// What it returned.
         code: i32,
+        /// What sort of failure the code stands for.
+        kind: ErrorKind,
         /// What the module says about it, cut to a line.
         said: String,
     },
@@ -183,9 +185,8 @@ impl Error {
             | Fault::OpenToOthers { .. } => ErrorKind::Unauthorized,
             Fault::Corrupt { .. } => ErrorKind::Corrupt,
             Fault::Unsupported(_) => ErrorKind::Unsupported,
-            Fault::Module { .. } | Fault::NoRandomness | Fault::Locked { .. } | Fault::Stopped(_) => {
-                ErrorKind::Unavailable
-            }
+            Fault::Module { kind, .. } => *kind,
+            Fault::NoRandomness | Fault::Locked { .. } | Fault::Stopped(_) => ErrorKind::Unavailable,
             Fault::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => ErrorKind::NotFound,
                 std::io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,

@@ -43,6 +43,7 @@
 //! | --- | --- |
 //! | use keys in a store | [`KeyManagement`] |
 //! | encrypt and decrypt records | [`KeyManagement::new_cipher`], [`KeyManagement::opener`] |
+//! | write a module in C | [`plugin`], `include/plastron_key_management.h` |
 //! | write a module in Rust | [`KeyModule`], [`KeyModuleFactory`], [`KeyModules::with`] |
 
 mod envelope;
@@ -57,6 +58,7 @@ mod mock;
 mod module;
 mod modules;
 mod none;
+pub mod plugin;
 
 pub use envelope::{
     Binding, DataKey, KEY_BYTES, Kek, KekId, MAX_ASSOCIATED_BYTES, MAX_RECORDS, MAX_WRAPPED_KEY_BYTES, Opener,

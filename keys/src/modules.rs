@@ -10,6 +10,7 @@ use crate::file::FileFactory;
 use crate::mock::MockFactory;
 use crate::module::{KeyModule, KeyModuleFactory};
 use crate::none::NoneFactory;
+use crate::plugin::PluginFactory;
 
 /// The module that is meant when none is named.
 const DEFAULT: &str = "none";
@@ -20,7 +21,7 @@ pub struct KeyModules(Vec<Arc<dyn KeyModuleFactory>>);
 
 impl Default for KeyModules {
     fn default() -> Self {
-        Self(vec![Arc::new(NoneFactory), Arc::new(MockFactory), Arc::new(FileFactory)])
+        Self(vec![Arc::new(NoneFactory), Arc::new(MockFactory), Arc::new(FileFactory), Arc::new(PluginFactory)])
     }
 }
 
@@ -111,7 +112,7 @@ mod tests {
             ),
             (
                 "name=non",
-                "open key_management: name takes one of none, mock, file, not 'non'; did you mean 'none'? (line 1, column 6)",
+                "open key_management: name takes one of none, mock, file, plugin, not 'non'; did you mean 'none'? (line 1, column 6)",
             ),
             (
                 "name=none,early_load=false",
