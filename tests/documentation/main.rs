@@ -3,6 +3,7 @@
 //! * `sh` blocks are executed by bash in an empty directory, with the `plastron` command on the path;
 //! * `store` blocks hold one store string a line, each checked against the schema;
 //! * `rust` blocks are doctests of the crate they are about (see the end of its `lib.rs`), and this checks that their page is among them;
+//! * `python` blocks need WiredTiger and are run by the tests of the extension (`wiredtiger/tests/real/examples.rs`);
 //! * `text` and `json` blocks show output or need a cloud account, and are not run;
 //! * every relative link leads to a file and every page stands in the summary.
 #![allow(
@@ -115,8 +116,8 @@ fn every_block_has_a_known_language() {
     for page in pages() {
         for block in page.blocks {
             assert!(
-                ["sh", "store", "rust", "text", "json"].contains(&block.language.as_str()),
-                "{}: a block in {:?}; use sh, store, rust, text or json",
+                ["sh", "store", "rust", "python", "text", "json"].contains(&block.language.as_str()),
+                "{}: a block in {:?}; use sh, store, rust, python, text or json",
                 block.place,
                 block.language
             );
