@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::path::Path;
 
 use super::settle::{MAX_VANISHED, contended};
@@ -14,6 +15,12 @@ use crate::error::Fault;
 use crate::object_info::ObjectInfo;
 use crate::payload::Payload;
 use crate::sums::{BLOCK_BYTES, BlockSums, Creation, MAX_INLINE_BLOCKS, SumsBuilder};
+
+/// Bytes that one thread sums at a time when several do: about a millisecond, and whole blocks.
+const STRETCH_BYTES: usize = 8 << 20;
+
+/// Threads that sum one object at once.
+const STRETCHES_AT_ONCE: usize = 4;
 
 impl OpenBucket {
     /// Creates the object `name` at `key` from more than `part_size` bytes.
@@ -81,9 +88,14 @@ pub(super) fn created(name: &str, creation: &Creation, sums: &BlockSums, found: 
     small::info(name, creation, sums, etag, found.meta.last_modified.into())
 }
 
-/// The sums of `data`.
+/// The sums of `data`; nothing is sent before they are there, so several threads share what is long.
 pub(super) async fn sum_all(data: &Payload) -> Result<BlockSums, Fault> {
-    sum_on(SumsBuilder::new(BLOCK_BYTES), data).await.map(SumsBuilder::finish)
+    let mut rest = data.clone();
+    let stretches = std::iter::from_fn(|| Some(rest.take_front(STRETCH_BYTES)).filter(|stretch| !stretch.is_empty()));
+    let sums = stretches
+        .map(|stretch| async move { sum_on(SumsBuilder::new(BLOCK_BYTES), &stretch).await.map(SumsBuilder::finish) });
+    let sums: Vec<BlockSums> = stream::iter(sums).buffered(STRETCHES_AT_ONCE).try_collect().await?;
+    Ok(BlockSums::join(BLOCK_BYTES, &sums))
 }
 
 /// Adds `data` to `builder`, away from the async threads if it is much.

@@ -137,10 +137,21 @@ impl Object {
             let piece = reader.read(aligned.clone()).await?;
             return Ok(cut(&piece, aligned.start, &range));
         }
-        let mut whole = BytesMut::with_capacity(length(&range)?);
-        let mut pieces = pieces(reader, range);
+        // Each piece has its place in the whole, where threads put them side by side.
+        let mut rest = BytesMut::with_capacity(length(&range)?);
+        let mut places = Vec::new();
+        for piece in split(aligned, reader.piece_size()) {
+            let wanted = range.start.max(piece.start)..range.end.min(piece.end);
+            let later = rest.split_off(length(&wanted)?);
+            places.push((piece, wanted, std::mem::replace(&mut rest, later)));
+        }
+        let mut pieces = stream::iter(places)
+            .map(|(piece, wanted, place)| reader.read_into(piece, wanted, place))
+            .buffered(reader.bucket.options.part_concurrency.max(1));
+        let mut whole = BytesMut::new();
         while let Some(piece) = pieces.try_next().await? {
-            whole.extend_from_slice(&piece);
+            // They lie next to each other, so that nothing is copied.
+            whole.unsplit(piece);
         }
         Ok(whole.freeze())
     }

@@ -14,6 +14,9 @@ use crate::fault_of::fault_of;
 use crate::stats::Event;
 use crate::sums::{BlockSums, Mismatch};
 
+/// Bytes that are copied at a time where there are no blocks.
+const UNVERIFIED_STEP_BYTES: usize = 1 << 20;
+
 /// Reads pieces of one object and verifies them.
 #[derive(Debug, Clone)]
 pub(super) struct PieceReader {
@@ -61,6 +64,45 @@ impl PieceReader {
         match (failed.first(), failed.last()) {
             (Some(first), Some(last)) => self.heal(sums, start, bytes, first, last).await,
             _ => Ok(bytes),
+        }
+    }
+
+    /// Fetches `piece`, as [`PieceReader::read`] does, and adds its bytes of `wanted` to `target`, which has room for them. They are
+    /// copied block by block as they are verified, while the processor has them at hand.
+    pub(super) async fn read_into(
+        &self,
+        piece: Range<u64>,
+        wanted: Range<u64>,
+        mut target: BytesMut,
+    ) -> Result<BytesMut, Fault> {
+        let bytes = self.get(piece.clone()).await?;
+        if self.sums.is_none() {
+            self.bucket.stats.count(Event::UnverifiedRead);
+        }
+        let (copied, start, part) = (bytes.clone(), piece.start, wanted.clone());
+        let verify = self.sums.clone();
+        let (target, failed) = blocking(move || {
+            let step = verify.as_ref().map_or(UNVERIFIED_STEP_BYTES, |sums| sums.block() as usize);
+            let (mut at, mut failed) = (start, Vec::new());
+            for block in copied.chunks(step) {
+                if let Some(sums) = &verify {
+                    failed.extend(sums.mismatches(at, block));
+                }
+                target.extend_from_slice(within(block, at, &part));
+                at += block.len() as u64;
+            }
+            (target, failed)
+        })
+        .await?;
+        match (&self.sums, failed.first(), failed.last()) {
+            (Some(sums), Some(first), Some(last)) => {
+                let healed = self.heal(sums, piece.start, bytes, first, last).await?;
+                let mut target = target;
+                target.clear();
+                target.extend_from_slice(within(&healed, piece.start, &wanted));
+                Ok(target)
+            }
+            _ => Ok(target),
         }
     }
 
@@ -155,6 +197,12 @@ impl PieceReader {
             fault => fault,
         }
     }
+}
+
+/// What `wanted` has of `bytes`, which begin at `start`.
+fn within<'b>(bytes: &'b [u8], start: u64, wanted: &Range<u64>) -> &'b [u8] {
+    let offset = |at: u64| usize::try_from(at.saturating_sub(start)).unwrap_or(usize::MAX).min(bytes.len());
+    bytes.get(offset(wanted.start)..offset(wanted.end)).unwrap_or_default()
 }
 
 /// The blocks of `bytes` that fail, found away from the async threads if it is much.

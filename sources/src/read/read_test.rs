@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use bytes::BytesMut;
 use futures::TryStreamExt;
 use plastron_config::ErrorKind;
 use proptest::prelude::*;
@@ -244,4 +245,21 @@ proptest! {
             }
         });
     }
+}
+
+#[test]
+fn places_in_a_buffer_are_put_together_without_copying() {
+    let mut rest = BytesMut::with_capacity(1000);
+    let start = rest.as_ptr();
+    let mut places = Vec::new();
+    for length in [300, 600, 100] {
+        let later = rest.split_off(length);
+        places.push((length, std::mem::replace(&mut rest, later)));
+    }
+    let mut whole = BytesMut::new();
+    for (length, mut place) in places {
+        place.extend_from_slice(&vec![length as u8; length]);
+        whole.unsplit(place);
+    }
+    assert_eq!((whole.len(), whole.as_ptr()), (1000, start));
 }

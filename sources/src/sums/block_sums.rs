@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::shift::Shift;
+
 /// The CRC32C of every block of one object. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct BlockSums {
@@ -35,6 +37,12 @@ impl BlockSums {
         Self { size, block, sums: sums.into() }
     }
 
+    /// The sums of stretches that follow each other, each of them but the last of whole blocks of `block` bytes.
+    pub(crate) fn join(block: u32, stretches: &[Self]) -> Self {
+        let size = stretches.iter().map(|stretch| stretch.size).sum();
+        Self { size, block, sums: stretches.iter().flat_map(|stretch| stretch.sums.iter().copied()).collect() }
+    }
+
     /// The object's size, bytes.
     pub(crate) fn size(&self) -> u64 {
         self.size
@@ -52,16 +60,13 @@ impl BlockSums {
 
     /// The CRC32C of the whole object, put together from those of its blocks.
     pub(crate) fn whole(&self) -> u32 {
-        if let [only] = *self.sums {
-            return only;
-        }
-        let mut rest = self.size;
-        self.sums.iter().fold(0, |whole, &sum| {
-            let length = rest.min(u64::from(self.block));
-            rest -= length;
-            // A block is at most 64 MiB, so it fits every usize.
-            crc32c::crc32c_combine(whole, sum, usize::try_from(length).unwrap_or(usize::MAX))
-        })
+        let Some((&last, others)) = self.sums.split_last() else { return 0 };
+        let Some((&first, between)) = others.split_first() else { return last };
+        let shift = Shift::by(self.block);
+        let before = between.iter().fold(first, |whole, &sum| shift.combine(whole, sum));
+        // There is one sum a block, so what is left for the last one is no more than a block, which fits every usize.
+        let length = self.size.saturating_sub(u64::from(self.block).saturating_mul(others.len() as u64));
+        crc32c::crc32c_combine(before, last, usize::try_from(length).unwrap_or(usize::MAX))
     }
 
     /// `range` widened to whole blocks.

@@ -14,6 +14,7 @@
 
 mod block_sums;
 mod creation;
+mod shift;
 mod side_object;
 mod sums_builder;
 
