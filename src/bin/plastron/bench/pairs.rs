@@ -1,8 +1,8 @@
 //! Two ways of doing the same work, measured in turn: A B A B.
 //!
 //! Machines speed up and slow down, and neighbours come and go. Whatever lasts longer than one pair strikes both of its arms, so
-//! the ratio within a pair is far steadier than either rate; the median over the pairs is what a row reports. One pair
-//! goes before them and is thrown away: it connects, allocates and fills whatever there is to fill.
+//! the ratio within a pair is far steadier than either rate; the median over the pairs is what a row reports. A pair
+//! that goes before them is thrown away: it connects, allocates and fills whatever there is to fill.
 
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub(super) struct Plan {
     pub(super) most: usize,
     /// More than `least` only while all of them together have taken less than this.
     pub(super) budget: Duration,
+    /// Whether a pair goes before them.
+    pub(super) warm_up: bool,
 }
 
 /// What the arms of all pairs did: the work each did in a second.
@@ -45,7 +47,7 @@ impl Work {
 }
 
 impl Pairs {
-    /// Runs `ours` and `peer` in turn; each is given the number of its pair, from 0.
+    /// Runs `ours` and `peer` in turn; each is given the number of its pair, from 1, or 0 to warm up.
     pub(super) async fn run(
         plan: Plan,
         meter: &Meter,
@@ -54,7 +56,7 @@ impl Pairs {
     ) -> Result<Self> {
         let mut pairs = Self::default();
         let mut watch = Stopwatch::start();
-        for number in 0..=plan.most {
+        for number in usize::from(!plan.warm_up)..=plan.most {
             if number > plan.least && watch.elapsed() > plan.budget {
                 break;
             }
@@ -108,13 +110,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn arms_take_turns_and_the_first_pair_is_thrown_away() {
+    async fn arms_take_turns_and_the_one_to_warm_up_is_thrown_away() {
         let order = std::cell::RefCell::new(Vec::new());
         let arm = |name: char, number: usize, amount: f64| {
             order.borrow_mut().push((name, number));
             Ok(Work { amount, elapsed: Duration::from_secs(2) })
         };
-        let plan = Plan { least: 3, most: 9, budget: Duration::ZERO };
+        let plan = Plan { least: 3, most: 9, budget: Duration::ZERO, warm_up: true };
         let pairs = Pairs::run(
             plan,
             &Meter::none(),

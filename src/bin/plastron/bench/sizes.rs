@@ -40,7 +40,7 @@ const MIB: u64 = 1 << 20;
 impl Sizes {
     /// What the goals speak of.
     pub(super) const FULL: Self = Self {
-        plan: Plan { least: 5, most: 9, budget: Duration::from_secs(6) },
+        plan: Plan { least: 5, most: 15, budget: Duration::from_secs(6), warm_up: true },
         large: 64 * MIB,
         small: 4 << 10,
         small_objects: 256,
@@ -56,7 +56,7 @@ impl Sizes {
 
     /// As small as it can be with every line of code still run: proves that the command works, and says nothing about speed.
     pub(super) const QUICK: Self = Self {
-        plan: Plan { least: 5, most: 5, budget: Duration::ZERO },
+        plan: Plan { least: 5, most: 5, budget: Duration::ZERO, warm_up: true },
         large: 9 * MIB,
         small: 4 << 10,
         small_objects: 8,
