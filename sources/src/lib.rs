@@ -118,6 +118,7 @@
 
 mod blocking;
 mod bucket;
+mod buffers;
 pub mod clock;
 mod create;
 mod creation_id;

@@ -108,13 +108,14 @@ impl Tree {
             end: range.end,
             size: opened.meta.size,
         })?;
-        let mut buffer: Vec<u8> = Vec::with_capacity(length);
-        while buffer.len() < length {
-            let offset = range.start + buffer.len() as u64;
-            // Whole buffer each time; a capacity that the allocator rounded up does no harm, the surplus is cut below.
-            let read =
-                rustix::io::retry_on_intr(|| rustix::io::pread(&opened.file, spare_capacity(&mut buffer), offset))
-                    .map_err(|errno| self.failed("reading", &opened.location, errno))?;
+        let mut buffer = self.buffers.take(length);
+        while buffer.bytes.len() < length {
+            let offset = range.start + buffer.bytes.len() as u64;
+            // Whole buffer each time; one that is larger does no harm, the surplus is cut below.
+            let read = rustix::io::retry_on_intr(|| {
+                rustix::io::pread(&opened.file, spare_capacity(&mut buffer.bytes), offset)
+            })
+            .map_err(|errno| self.failed("reading", &opened.location, errno))?;
             if read == 0 {
                 return Err(Fault::Corrupt {
                     what: format!("the file of {}", opened.meta.location),
@@ -124,8 +125,8 @@ impl Tree {
                 });
             }
         }
-        buffer.truncate(length);
-        Ok(buffer.into())
+        buffer.bytes.truncate(length);
+        Ok(buffer.freeze())
     }
 
     fn not_an_object(&self, location: &Location) -> Fault {

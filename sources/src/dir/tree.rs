@@ -9,6 +9,7 @@ use super::directories::Directories;
 use super::immediate::Immediate;
 use super::root::Root;
 use super::staging::Staging;
+use crate::buffers::Buffers;
 use crate::clock::{Clock, Entropy};
 
 /// An opened bucket.
@@ -18,6 +19,7 @@ pub(super) struct Tree {
     pub(super) directories: Directories,
     pub(super) staging: Staging,
     pub(super) immediate: Immediate,
+    pub(super) buffers: Arc<Buffers>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
 }
@@ -27,6 +29,6 @@ impl Tree {
     pub(super) fn new(root: Root, staging: Staging, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
         let root = Arc::new(root);
         let (directories, immediate) = (Directories::new(Arc::clone(&root)), Immediate::new(&root));
-        Self { root, directories, staging, immediate, clock, entropy }
+        Self { root, directories, staging, immediate, buffers: Arc::default(), clock, entropy }
     }
 }

@@ -4,14 +4,16 @@
 //! them: a connection that breaks in the middle is then a failed attempt like any other, and not an error in somebody's stream.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::StreamExt;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use http::response::Parts;
 use http::{HeaderMap, StatusCode};
 use object_store::client::{HttpError, HttpResponse};
 
+use crate::buffers::{Buffer, Buffers};
 use crate::stats::RequestKind;
 
 /// An answer with its whole body.
@@ -35,11 +37,13 @@ pub(super) enum Unreadable {
 }
 
 impl Answer {
-    /// Reads `response`, the answer to a request of `kind` for `range` of an object. More than `limit` bytes are not taken.
+    /// Reads `response`, the answer to a request of `kind` for `range` of an object, into one of `buffers`. More than `limit` bytes
+    /// are not taken.
     pub(super) async fn read(
         kind: RequestKind,
         range: Option<&Range<u64>>,
         limit: u64,
+        buffers: &Arc<Buffers>,
         response: HttpResponse,
     ) -> Result<Self, Unreadable> {
         let (parts, body) = response.into_parts();
@@ -56,10 +60,10 @@ impl Answer {
         if let Some(length) = announced.filter(|length| *length > limit) {
             return Err(Unreadable::TooLong(length));
         }
-        let mut gathered = Gathered::new(announced.unwrap_or(0));
+        let mut gathered = Gathered::new(announced.unwrap_or(0), buffers);
         let mut stream = body.bytes_stream();
         while let Some(piece) = stream.next().await {
-            gathered.add(piece.map_err(Unreadable::Broken)?);
+            gathered = gathered.with(piece.map_err(Unreadable::Broken)?);
             if gathered.len() > limit {
                 return Err(Unreadable::TooLong(gathered.len()));
             }
@@ -103,36 +107,49 @@ fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
 
 /// A body as it comes. A single piece is kept as it is; more are copied together while the next ones are on their way, so that
 /// `object_store`, which wants one piece in the end, has nothing left to copy.
-struct Gathered {
-    announced: u64,
-    first: Option<Bytes>,
-    rest: BytesMut,
+enum Gathered<'a> {
+    Nothing { announced: u64, buffers: &'a Arc<Buffers> },
+    One { piece: Bytes, announced: u64, buffers: &'a Arc<Buffers> },
+    More(Buffer),
 }
 
-impl Gathered {
-    fn new(announced: u64) -> Self {
-        Self { announced, first: None, rest: BytesMut::new() }
+impl<'a> Gathered<'a> {
+    fn new(announced: u64, buffers: &'a Arc<Buffers>) -> Self {
+        Self::Nothing { announced, buffers }
     }
 
-    fn add(&mut self, piece: Bytes) {
-        if self.first.is_none() && self.rest.is_empty() {
-            self.first = Some(piece);
-            return;
+    fn with(self, piece: Bytes) -> Self {
+        match self {
+            Self::Nothing { announced, buffers } => Self::One { piece, announced, buffers },
+            Self::One { piece: first, announced, buffers } => {
+                // The announced length is at most the limit, and only addressed, not used, until bytes come.
+                let announced = usize::try_from(announced).unwrap_or(0);
+                let mut all = buffers.take(announced.max(first.len() + piece.len()));
+                all.bytes.extend_from_slice(&first);
+                all.bytes.extend_from_slice(&piece);
+                Self::More(all)
+            }
+            Self::More(mut all) => {
+                all.bytes.extend_from_slice(&piece);
+                Self::More(all)
+            }
         }
-        if let Some(first) = self.first.take() {
-            // The announced length is at most the limit, and only addressed, not used, until bytes come.
-            self.rest.reserve(usize::try_from(self.announced).unwrap_or(0).max(first.len() + piece.len()));
-            self.rest.extend_from_slice(&first);
-        }
-        self.rest.extend_from_slice(&piece);
     }
 
     fn len(&self) -> u64 {
-        (self.first.as_ref().map_or(0, Bytes::len) + self.rest.len()) as u64
+        match self {
+            Self::Nothing { .. } => 0,
+            Self::One { piece, .. } => piece.len() as u64,
+            Self::More(all) => all.bytes.len() as u64,
+        }
     }
 
     fn finish(self) -> Bytes {
-        self.first.unwrap_or_else(|| self.rest.freeze())
+        match self {
+            Self::Nothing { .. } => Bytes::new(),
+            Self::One { piece, .. } => piece,
+            Self::More(all) => all.freeze(),
+        }
     }
 }
 
@@ -177,7 +194,7 @@ mod tests {
     }
 
     async fn read(kind: RequestKind, range: Option<Range<u64>>, response: HttpResponse) -> Result<Bytes, Unreadable> {
-        Answer::read(kind, range.as_ref(), 10, response).await.map(|answer| answer.body)
+        Answer::read(kind, range.as_ref(), 10, &Arc::default(), response).await.map(|answer| answer.body)
     }
 
     #[tokio::test]
@@ -224,8 +241,11 @@ mod tests {
     proptest! {
         #[test]
         fn gathering_is_concatenation(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..10), announced in 0_u64..100) {
-            let mut gathered = Gathered::new(announced);
-            pieces.iter().for_each(|piece| gathered.add(Bytes::from(piece.clone())));
+            let buffers = Arc::default();
+            let mut gathered = Gathered::new(announced, &buffers);
+            for piece in &pieces {
+                gathered = gathered.with(Bytes::from(piece.clone()));
+            }
             prop_assert_eq!(gathered.len(), pieces.concat().len() as u64);
             prop_assert_eq!(gathered.finish(), pieces.concat());
         }

@@ -152,7 +152,7 @@ impl Service {
         }
         let status = response.status();
         let range = exchange.range.as_ref();
-        let answer = match Answer::read(exchange.kind, range, shared.longest_answer, response).await {
+        let answer = match Answer::read(exchange.kind, range, shared.longest_answer, &shared.buffers, response).await {
             Ok(answer) => answer,
             Err(Unreadable::Broken(error)) => return failed(Failure::of_connection(&error, &uri, &carried)),
             Err(Unreadable::WrongLength(text)) => return failed(Failure::broken(text)),

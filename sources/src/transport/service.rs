@@ -15,6 +15,7 @@ use super::fault::Refused;
 use super::hedge::Hedging;
 use super::options::TransportOptions;
 use super::upload_checks::UploadChecks;
+use crate::buffers::Buffers;
 use crate::error::Fault;
 use crate::stats::{Event, RequestKind};
 
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     pub(super) reached: AtomicBool,
     /// The longest answer that is taken, bytes.
     pub(super) longest_answer: u64,
+    /// What large answers are read into.
+    pub(super) buffers: Arc<Buffers>,
 }
 
 impl Shared {
@@ -45,6 +48,7 @@ impl Shared {
             checks: UploadChecks::new(options.provider),
             reached: AtomicBool::new(false),
             longest_answer: LONGEST_ANSWER.max(options.part_size.saturating_mul(2)),
+            buffers: Arc::default(),
             options,
         }
     }
