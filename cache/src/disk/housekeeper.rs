@@ -150,10 +150,10 @@ impl Shared {
             }
             complete &= self.list(fan, pass, &mut found).is_ok();
             if found.len() >= BATCH {
-                self.enter(&mut found);
+                self.enter(&mut found, pass);
             }
         }
-        self.enter(&mut found);
+        self.enter(&mut found, pass);
         if !complete {
             self.recount.store(true, Ordering::Release);
             return;
@@ -197,10 +197,15 @@ impl Shared {
         listed
     }
 
-    fn enter(&self, found: &mut Vec<Found>) {
+    fn enter(&self, found: &mut Vec<Found>, pass: u32) {
         found.sort_unstable_by_key(|file| file.modified);
         for file in found.drain(..) {
-            self.adopt(file.name, charge_of(file.bytes));
+            if self.adopt(file.name, charge_of(file.bytes)).is_none()
+                && let Some(pin) = self.index.pin(&file.name)
+            {
+                // Its writer was faster by now, and perhaps took the number of the last pass for that of this one.
+                pin.entry().seen.fetch_max(pass, Ordering::AcqRel);
+            }
         }
     }
 
@@ -215,5 +220,36 @@ impl Shared {
                 None => _ = self.medium.remove(&self.layout.path(&name)),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::Entry;
+    use super::super::tier::tests::{Rig, until};
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_entered_between_being_found_and_being_counted_stays() {
+        let rig = Rig::new(1 << 20, 4096);
+        let disk = rig.open();
+        let shared = disk.shared();
+        until("counting", || shared.counted.load(Ordering::Acquire));
+        let object = rig.object("a", 4096);
+        rig.offer(&disk, &object, 0, false);
+        // The writer has renamed the file, and read the number of the pass, but not entered it.
+        let name = shared.name(&object, 0);
+        let written = shared.index.pin(&name).unwrap();
+        assert!(shared.index.remove(written.entry(), false));
+        let entry = Entry::new(name, written.entry().charge, 0);
+        entry.seen.store(shared.pass.load(Ordering::Acquire), Ordering::Release);
+        let pass = shared.pass.fetch_add(1, Ordering::AcqRel) + 1;
+        let mut found = Vec::new();
+        shared.list(Layout::fan_of(name.digest), pass, &mut found).unwrap();
+        assert_eq!(found.len(), 1);
+        assert!(shared.index.insert(&entry));
+        shared.enter(&mut found, pass);
+        assert!(entry.seen.load(Ordering::Acquire) >= pass, "the pass would take it for gone");
+        assert!(rig.hits(&disk, &object, 0));
     }
 }
