@@ -59,7 +59,7 @@ fn each(seed: usize, blocks: u64, reads: usize, read: impl Fn(u64, &mut [u8]) ->
     let watch = Stopwatch::start();
     for _ in 0..reads {
         if !read(numbers.below(blocks) * BLOCK_BYTES as u64, &mut block)? {
-            return Err(Failure::other("the cache on disk does not have what was just read, or has it wrong"));
+            return Err(Failure::other("the cache on disk lost a block that it had, or has it wrong"));
         }
     }
     Ok(Work { amount: reads as f64, elapsed: watch.elapsed() })
@@ -84,8 +84,14 @@ async fn cached_file(content: Bytes, scratch: &Scratch) -> Result<FileHandle> {
     let block = BLOCK_BYTES as u64;
     for start in (0..file.size()).step_by(BLOCK_BYTES) {
         file.read(start..file.size().min(start + block)).await?;
+        // One by one: a reader is never held up for the sake of the cache, so what its disk cannot keep up with is not kept.
+        cache.flush().await;
     }
-    cache.flush().await;
+    let stats = cache.stats();
+    if stats.disk_blocks != file.size().div_ceil(block) {
+        let why = stats.disk_state;
+        return Err(Failure::other(format!("the cache kept {} blocks on disk: {why:?}", stats.disk_blocks)));
+    }
     Ok(file)
 }
 
