@@ -120,7 +120,10 @@ impl MultipartUpload for DirUpload {
     async fn abort(&mut self) -> Result<()> {
         let content = self.content.take().ok_or_else(|| Self::over(&self.name))?;
         let dropping = blocking(move || {
-            drop(content);
+            // Here and now, so that nothing is left when this returns; a part in flight would be the last to hold it.
+            if let Some(mut content) = Arc::into_inner(content) {
+                drop(content.staged.take());
+            }
             Ok(())
         });
         self.count.request(RequestKind::Abort, 0, dropping, |()| 0).await
