@@ -30,10 +30,10 @@ impl OpenBucket {
         key: &Path,
         data: Payload,
     ) -> Result<ObjectInfo, Fault> {
-        self.refuse_early(key).await?;
         let size = data.len();
         let part = self.upload_part_size(size);
-        let sums = if sums_fit_inline(size) { Some(sum_all(&data).await?) } else { None };
+        let sums = async { if sums_fit_inline(size) { sum_all(&data).await.map(Some) } else { Ok(None) } };
+        let ((), sums) = tokio::try_join!(self.refuse_early(key), sums)?;
         for attempt in 0..=MAX_VANISHED {
             let id = CreationId::random(self.options.entropy.as_ref());
             let creation = match &sums {
