@@ -1,8 +1,8 @@
 //! Read-ahead for readers that go through an object from front to back.
 //!
 //! Each handle watches its own reads. When the second read in a row begins where the one before ended, a window opens in front of
-//! the reader: what lies in it is fetched before it is asked for, by several requests at once. The window begins with 1 MiB and doubles
-//! each time the reader has used up half of it, up to the configured limit ([`window`] holds the arithmetic). Behind a latency of L
+//! the reader: what lies in it is fetched before it is asked for, by several requests at once. The window begins with 1 MiB and gets
+//! four times larger each time the reader has used up half of it, up to the configured limit ([`window`] holds the arithmetic). Behind a latency of L
 //! seconds a window of W bytes carries W/L bytes a second: 32 MiB behind 30 ms is 1 GiB/s.
 //!
 //! What was fetched stays with the window until the reader has passed it, so nothing that is fetched ahead can be evicted before it is
