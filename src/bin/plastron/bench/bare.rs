@@ -1,8 +1,9 @@
 //! The peer of `transfers`: `object_store` and nothing around it, used as a careful program would use it.
 //!
 //! It opens the same bucket with the same keys, cuts large objects into the same parts, and has as many of them in flight. A small
-//! object is one conditional PUT, as with Plastron, and one GET. What it leaves out is what Plastron adds: checksums of its
-//! own, a create-only large object, proof that what arrived is what was sent.
+//! object is one conditional PUT, as with Plastron, and one GET. Whatever makes the server work it asks for as well: files are synced,
+//! and uploads to S3 carry their SHA-256. What it leaves out is what Plastron adds: checksums of its own, verified when they are
+//! read, a create-only large object, proof that what arrived is what was sent.
 
 use std::sync::Arc;
 

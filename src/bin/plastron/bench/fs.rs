@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Result};
 
 const AFTER_HELP: &str = "\
-Every row compares Plastron with a bare peer that does the same work in the same process, in turn, five times at least. What is
+Every row compares Plastron with a bare peer that does the same work in the same process, in turn, three times at least. What is
 printed are medians, and the median of the ratios of all pairs: above 1, Plastron is faster. Rates depend on the machine and its
 neighbours; ratios are what can be compared.
 

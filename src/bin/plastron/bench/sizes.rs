@@ -40,7 +40,7 @@ const MIB: u64 = 1 << 20;
 impl Sizes {
     /// What the goals speak of.
     pub(super) const FULL: Self = Self {
-        plan: Plan { least: 5, most: 15, budget: Duration::from_secs(6), warm_up: true },
+        plan: Plan { least: 5, most: 25, budget: Duration::from_secs(8), warm_up: true },
         large: 64 * MIB,
         small: 4 << 10,
         small_objects: 256,

@@ -35,9 +35,13 @@ fn client(options: &BucketOptions) -> ClientOptions {
 
 #[cfg(feature = "s3")]
 fn s3(options: &BucketOptions) -> Result<Arc<dyn ObjectStore>> {
-    use object_store::aws::AmazonS3Builder;
+    use object_store::aws::{AmazonS3Builder, Checksum};
     let (bucket, region) = options.bucket.split_once(';').unwrap_or((&options.bucket, ""));
-    let mut builder = AmazonS3Builder::from_env().with_client_options(client(options)).with_bucket_name(bucket);
+    let mut builder = AmazonS3Builder::from_env()
+        .with_client_options(client(options))
+        .with_bucket_name(bucket)
+        // The server checks what Plastron sends, and so it shall what this sends.
+        .with_checksum_algorithm(Checksum::SHA256);
     if let Some(region) = options.region.as_deref().or(Some(region).filter(|region| !region.is_empty())) {
         builder = builder.with_region(region);
     }
