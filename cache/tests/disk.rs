@@ -224,7 +224,8 @@ async fn a_real_file_system_that_says_enospc() {
     let stats = read_through(&small).await;
     let DiskState::WritesPaused { reason } = &stats.disk_state else { panic!("{stats}") };
     assert!(reason.contains("No space left"), "{reason}");
-    assert!(stats.disk_write_errors == 1 && stats.disk_blocks >= 8, "{stats}");
+    // Both writers may run into it before one has turned writes off.
+    assert!((1..=2).contains(&stats.disk_write_errors) && stats.disk_blocks >= 8, "{stats}");
     assert!(stats.disk_hits >= stats.disk_blocks, "what is there is read: {stats}");
 }
 
