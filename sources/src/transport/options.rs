@@ -29,7 +29,7 @@ pub(crate) struct TransportOptions {
     pub(crate) clock: Arc<dyn Clock>,
     /// Randomness.
     pub(crate) entropy: Arc<dyn Entropy>,
-    /// Adds authorization to each attempt; `None` where `object_store` does it itself (GCS).
+    /// Adds authorization to each attempt; `None` where none is needed.
     pub(crate) signer: Option<Arc<dyn Signer>>,
     /// Where requests are counted.
     pub(crate) stats: Arc<Stats>,
