@@ -96,7 +96,7 @@ impl CacheOptions {
             .check_with(|value| {
                 let size = Config::parse(&format!("size={}", value.text().unwrap_or_default())).and_then(|c| c.size("size"));
                 let right = matches!(size, Ok(Some(bytes)) if bytes.is_power_of_two());
-                if right { Ok(()) } else { Err("must be a power of two".to_owned()) }
+                if right { Ok(()) } else { Err("must be a power of two, such as 64KB or 256KB".to_owned()) }
             })
             .size("read_ahead", "Largest read-ahead window of one sequential reader; 0 for none.", "32MB")
             .range("", "4GB")

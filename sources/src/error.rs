@@ -33,7 +33,7 @@ pub enum Fault {
     NoSuchObject,
     /// The bucket itself (container, directory) does not exist.
     #[error(
-        "no such bucket; check its name, region and endpoint, or create it first (Plastron never creates a bucket)"
+        "no such bucket; check its name, region and endpoint, or create it first (Plastron creates none, but a directory in one that exists)"
     )]
     NoSuchBucket,
     /// An object of that name exists; nothing was written.
@@ -190,7 +190,7 @@ impl Fault {
 impl Error {
     /// An error of `operation` (a verb such as `"put"`) on `target` (an object name, or a bucket's address without secrets).
     pub fn new(operation: &'static str, target: impl Into<String>, fault: Fault) -> Self {
-        Self(Arc::new(Inner { operation, target: target.into(), fault }))
+        Self(Arc::new(Inner { operation, target: printable(target.into()), fault }))
     }
 
     /// The coarse kind, to act on.
@@ -217,7 +217,10 @@ impl Error {
                 std::io::ErrorKind::NotFound => ErrorKind::NotFound,
                 std::io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
                 std::io::ErrorKind::PermissionDenied => ErrorKind::Unauthorized,
-                std::io::ErrorKind::InvalidInput => ErrorKind::Invalid,
+                std::io::ErrorKind::InvalidInput
+                | std::io::ErrorKind::InvalidFilename
+                | std::io::ErrorKind::NotADirectory
+                | std::io::ErrorKind::IsADirectory => ErrorKind::Invalid,
                 std::io::ErrorKind::Unsupported => ErrorKind::Unsupported,
                 _ => ErrorKind::Unavailable,
             },
@@ -243,6 +246,18 @@ impl Error {
     pub fn target(&self) -> &str {
         &self.0.target
     }
+}
+
+/// `text` with its control characters escaped: a name that is refused for one must not break the lines of a log.
+fn printable(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
 }
 
 impl fmt::Display for Error {

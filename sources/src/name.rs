@@ -39,23 +39,20 @@ pub fn check_name(name: &str) -> Result<(), Fault> {
     if name.len() > MAX_NAME_BYTES {
         return Err(refuse(format!("it has {} bytes, and a name has {MAX_NAME_BYTES} at the most", name.len())));
     }
-    check_characters(name)?;
+    check_characters(name).map_err(refuse)?;
     if name.starts_with('/') {
         return Err(refuse("it starts with /; names are relative to the bucket"));
     }
     if name.ends_with('/') {
         return Err(refuse("it ends with /; only listing prefixes do"));
     }
-    name.split('/').try_for_each(check_segment)
+    name.split('/').try_for_each(check_segment).map_err(refuse)
 }
 
 /// Checks that `prefix` can be the beginning of a name. The empty prefix can.
-fn check_prefix(prefix: &str) -> Result<(), Fault> {
+fn check_prefix(prefix: &str) -> Result<(), String> {
     if prefix.len() > MAX_NAME_BYTES {
-        return Err(refuse(format!(
-            "the prefix has {} bytes, and a name has {MAX_NAME_BYTES} at the most",
-            prefix.len()
-        )));
+        return Err(format!("it has {} bytes, and a name has {MAX_NAME_BYTES} at the most", prefix.len()));
     }
     check_characters(prefix)?;
     // What follows the last slash is open-ended: `a/.` is the beginning of `a/.profile`.
@@ -65,20 +62,23 @@ fn check_prefix(prefix: &str) -> Result<(), Fault> {
     }
 }
 
-fn check_characters(name: &str) -> Result<(), Fault> {
+fn check_characters(name: &str) -> Result<(), String> {
     // U+FFFE and U+FFFF are not characters of XML 1.0 (section 2.2), in which providers list names.
     match name.char_indices().find(|(_, c)| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')) {
-        Some((at, c)) => Err(refuse(format!("it has the control character U+{:04X} at byte {at}", u32::from(c)))),
+        Some((at, c)) => {
+            let (what, why) = if c.is_control() { ("control ", "") } else { ("", ", which XML cannot carry") };
+            Err(format!("it has the {what}character U+{:04X} at byte {at}{why}", u32::from(c)))
+        }
         // To Azure and others a backslash is a slash, so two names would be one object.
-        None if name.contains('\\') => Err(refuse("it has a backslash, which some stores take for a slash")),
+        None if name.contains('\\') => Err("it has a backslash, which some stores take for a slash".to_owned()),
         None => Ok(()),
     }
 }
 
-fn check_segment(segment: &str) -> Result<(), Fault> {
+fn check_segment(segment: &str) -> Result<(), String> {
     match segment {
-        "" => Err(refuse("it has an empty segment (a leading / or //)")),
-        "." | ".." => Err(refuse(format!("it has the segment {segment}; names are not paths and are not resolved"))),
+        "" => Err("it has an empty segment (a leading / or //)".to_owned()),
+        "." | ".." => Err(format!("it has the segment {segment}; names are not paths and are not resolved")),
         _ => Ok(()),
     }
 }
@@ -109,8 +109,9 @@ pub(crate) struct Names {
 impl Names {
     /// Names in a bucket of `provider` under its `prefix`, which is put in front of them as it stands.
     pub(crate) fn new(prefix: &str, provider: Provider) -> Result<Self, Fault> {
-        check_prefix(prefix)
-            .map_err(|fault| Fault::Config(format!("bucket_prefix \"{}\": {fault}", prefix.escape_debug())))?;
+        check_prefix(prefix).map_err(|reason| {
+            Fault::Config(format!("bucket_prefix \"{}\": no name begins like this: {reason}", prefix.escape_debug()))
+        })?;
         Ok(Self { prefix: prefix.to_owned(), provider })
     }
 
@@ -118,7 +119,7 @@ impl Names {
     pub(crate) fn key(&self, name: &str, system: bool) -> Result<Path, Fault> {
         check_name(name)?;
         if !system && is_system(name) {
-            return Err(refuse(format!("names under {SYSTEM}/ are Plastron's own")));
+            return Err(refuse(format!("names under {SYSTEM}/ are Plastron's own; choose another")));
         }
         let key = format!("{}{name}", self.prefix);
         if key.len() > MAX_NAME_BYTES {
@@ -135,7 +136,7 @@ impl Names {
 
     /// The key that every name beginning with `prefix` begins with.
     pub(crate) fn list_key(&self, prefix: &str) -> Result<String, Fault> {
-        check_prefix(prefix)?;
+        check_prefix(prefix).map_err(|reason| refuse(format!("no name begins like this: {reason}")))?;
         Ok(format!("{}{prefix}", self.prefix))
     }
 

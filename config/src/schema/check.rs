@@ -4,6 +4,7 @@ use crate::config::{Config, Entry};
 use crate::error::{Error, Reason, Result};
 use crate::limits::MAX_ERRORS;
 use crate::schema::definition::{Schema, join};
+use crate::schema::key::KeyType;
 use crate::source_text::Origin;
 use crate::suggest;
 
@@ -63,7 +64,10 @@ impl Schema {
         }
         for key in self.keys.iter().filter(|key| key.required) {
             if !config.contains(key.name) {
-                let message = format!("{} is missing", join(path, key.name));
+                let mut message = format!("{} is missing", join(path, key.name));
+                if let KeyType::Choice(choices) = key.kind {
+                    message += &format!("; it takes one of {}", choices.join(", "));
+                }
                 errors.push(Error::new(Reason::MissingKey, message, origin.cloned().unwrap_or_default()));
             }
         }

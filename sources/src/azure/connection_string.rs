@@ -88,7 +88,7 @@ impl<'a> Values<'a> {
                 return Err(split.wrong(&unknown(key, number)));
             };
             if slot.is_some() {
-                return Err(split.wrong(&format!("{known} is given twice")));
+                return Err(split.wrong(&format!("{known} is given twice; keep one")));
             }
             *slot = Some(value.trim());
         }

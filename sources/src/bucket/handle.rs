@@ -225,7 +225,9 @@ impl Bucket {
     pub async fn delete(&self, name: &str) -> Result<()> {
         let result = async {
             if self.open.options.readonly {
-                return Err(Fault::Unsupported("the bucket is opened with readonly=true".to_owned()));
+                return Err(Fault::Unsupported(
+                    "the bucket is opened with readonly=true; open it without to write".to_owned(),
+                ));
             }
             let key = self.open.names.key(name, self.system)?;
             self.open.delete(&key).await

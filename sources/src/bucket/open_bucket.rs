@@ -82,7 +82,9 @@ impl OpenBucket {
     /// Makes sure that this bucket may be written, and that its store is proved to honour conditional creates.
     pub(crate) async fn writable(&self) -> Result<(), Fault> {
         if self.options.readonly {
-            return Err(Fault::Unsupported("the bucket is opened with readonly=true".to_owned()));
+            return Err(Fault::Unsupported(
+                "the bucket is opened with readonly=true; open it without to write".to_owned(),
+            ));
         }
         match self.options.probe {
             ProbeMode::Off => Ok(()),

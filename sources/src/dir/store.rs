@@ -264,7 +264,10 @@ fn below(prefix: Option<&Path>) -> String {
 }
 
 fn readonly_refusal(name: &Path) -> object_store::Error {
-    error(name.as_ref(), Fault::Unsupported("the bucket was opened with readonly=true".to_owned()))
+    error(
+        name.as_ref(),
+        Fault::Unsupported("the bucket is opened with readonly=true; open it without to write".to_owned()),
+    )
 }
 
 /// The one attribute that a file can carry.

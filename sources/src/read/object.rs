@@ -50,7 +50,7 @@ impl Object {
             None if bucket.options.checksums == ChecksumPolicy::Required => {
                 return Err(Fault::Unsupported(
                     "the object carries no checksums, so something other than Plastron wrote it, and the bucket is opened with \
-                     checksums=required"
+                     checksums=required; checksums=available reads it unverified"
                         .to_owned(),
                 ));
             }

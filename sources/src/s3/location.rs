@@ -26,7 +26,7 @@ impl Location {
         };
         check_name(name)?;
         if let Some(region) = region {
-            check_region("bucket", region)?;
+            check_region("bucket, behind the `;`", region)?;
         }
         Ok(Self { name: name.to_owned(), region: region.map(str::to_owned) })
     }
@@ -59,7 +59,9 @@ fn check_name(name: &str) -> Result<(), Fault> {
         return wrong("a bucket name has no two dots in a row");
     }
     if name.ends_with("--x-s3") {
-        return wrong("directory buckets (S3 Express One Zone) are not supported: their listings have no order");
+        return wrong(
+            "directory buckets (S3 Express One Zone) are not supported: their listings have no order; use a general purpose bucket",
+        );
     }
     Ok(())
 }

@@ -55,8 +55,8 @@ fn bad_buckets() {
         ("pages;", "bucket: there is no region after the `;`"),
         ("pages;eu-central-1;hunter2", many),
         ("pages;;", many),
-        ("pages;eu central 1", "bucket: not a region; one looks like eu-central-1"),
-        ("pages;evil.example/hunter2", "bucket: not a region; one looks like eu-central-1"),
+        ("pages;eu central 1", "bucket, behind the `;`: not a region; one looks like eu-central-1"),
+        ("pages;evil.example/hunter2", "bucket, behind the `;`: not a region; one looks like eu-central-1"),
         ("ab", "bucket: a bucket name has 3 to 63 characters, this one has 2"),
         (&"x".repeat(64), "bucket: a bucket name has 3 to 63 characters, this one has 64"),
         ("pages/db1", "bucket: a bucket name has no `/`; what follows it belongs into bucket_prefix"),
@@ -70,7 +70,7 @@ fn bad_buckets() {
         ("arn:aws:s3:::pages", "bucket: ARNs are not supported; use the bucket's name or the access point's alias"),
         (
             "pages--use1-az4--x-s3",
-            "bucket: directory buckets (S3 Express One Zone) are not supported: their listings have no order",
+            "bucket: directory buckets (S3 Express One Zone) are not supported: their listings have no order; use a general purpose bucket",
         ),
     ] {
         assert_eq!(message(read(&options(bucket), &[])), expected, "{bucket:?}");
