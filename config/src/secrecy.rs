@@ -9,6 +9,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::suggest;
+
 /// What is shown in the place of a secret.
 pub(crate) const MASK: &str = "[secret]";
 
@@ -31,6 +33,13 @@ const SECRET_PARTS: [&str; 12] = [
 /// Whole names that are secret ones.
 const SECRET_NAMES: [&str; 4] = ["auth", "pwd", "sas", "sig"];
 
+/// Names, spelled as above, that are secret ones even with a typo or two: whoever writes `auth_tokn` writes a secret behind it.
+const OFTEN_MISTYPED: [&str; 6] =
+    ["authtoken", "secretkey", "sessiontoken", "accountkey", "password", "connectionstring"];
+
+/// Typos in one of [`OFTEN_MISTYPED`].
+const TYPOS: usize = 2;
+
 /// Longest bare word after a secret that is still taken for a setting of its own (`readonly`) rather than for a part of the
 /// secret.
 const LONGEST_PLAIN_FLAG: usize = 24;
@@ -39,17 +48,21 @@ const LONGEST_PLAIN_FLAG: usize = 24;
 ///
 /// That is so for names that hold `token` (as in `auth_token`), `secret`, `password`, `passphrase`, `credential`,
 /// `access_key`, `account_key`, `private_key`, `api_key`, `connection_string` or `shared_access…`, in any case and with or
-/// without underscores, and for `auth`, `pwd`, `sas` and `sig`. Of a dotted path any part counts.
+/// without underscores, and for `auth`, `pwd`, `sas` and `sig`; and for the commonest of these with one or two typos. Of a dotted
+/// path any part counts.
 ///
 /// ```
 /// assert!(plastron_config::is_secret_key("auth_token"));
 /// assert!(plastron_config::is_secret_key("AccountKey"));
+/// assert!(plastron_config::is_secret_key("auth_tokn"));
 /// assert!(!plastron_config::is_secret_key("key_format"));
 /// ```
 pub fn is_secret_key(name: &str) -> bool {
     name.split('.').any(|part| {
         let plain: String = part.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect();
-        SECRET_NAMES.contains(&plain.as_str()) || SECRET_PARTS.iter().any(|secret| plain.contains(secret))
+        SECRET_NAMES.contains(&plain.as_str())
+            || SECRET_PARTS.iter().any(|secret| plain.contains(secret))
+            || OFTEN_MISTYPED.iter().any(|secret| suggest::is_near(&plain, secret, TYPOS))
     })
 }
 
@@ -99,9 +112,10 @@ pub(crate) fn masked_ranges(text: &str) -> Vec<Range<usize>> {
             at += 1;
             continue;
         }
-        let secret = text.get(at..word).is_some_and(is_secret_key);
+        let name = at..word;
         at = word;
-        if let Some(value) = value_after(bytes, word).filter(|_| secret) {
+        let value = value_after(bytes, word);
+        if let Some(value) = value.filter(|_| text.get(name).is_some_and(is_secret_key)) {
             at = end_of_secret(text, value);
             masked.push(value..at);
         }

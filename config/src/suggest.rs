@@ -22,6 +22,15 @@ pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl Iterator<Item = &'a 
     closest(word, candidates).map(|candidate| format!("; did you mean '{candidate}'?"))
 }
 
+/// Whether no more than `most` edits lead from `word` to `other`.
+pub(crate) fn is_near(word: &str, other: &str, most: usize) -> bool {
+    if word.len().abs_diff(other.len()) > most {
+        return false;
+    }
+    let chars = |text: &str| text.chars().collect::<Vec<_>>();
+    distance(&chars(word), &chars(other)) <= most
+}
+
 /// Lower case, and `-` as `_`: neither is counted as a difference.
 fn normal(word: &str) -> Vec<char> {
     word.chars().flat_map(char::to_lowercase).map(|c| if c == '-' { '_' } else { c }).collect()

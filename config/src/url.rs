@@ -110,7 +110,7 @@ impl<'a> Url<'a> {
         }
         let start = self.scheme_end + 3;
         let query = self.text.find('?').unwrap_or(self.text.len());
-        self.refuse_user(start, query)?;
+        self.refuse_user(start)?;
         if let Some(at) = self.text.find('#') {
             return Err(self.error(at, "a store's URL has no fragment; write %23 if '#' is part of a name"));
         }
@@ -151,14 +151,12 @@ impl<'a> Url<'a> {
         Err(self.error(0, message))
     }
 
-    /// Refuses `user:password@`. A secret key may hold slashes, so the `@` is looked for behind them, too.
-    fn refuse_user(&self, start: usize, query: usize) -> Result<()> {
-        let location = self.part(start..query);
-        let authority = location.split('/').next().unwrap_or_default();
-        if authority.contains('@') || (authority.contains(':') && location.contains('@')) {
-            return Err(self.error(start, NO_CREDENTIALS));
+    /// Refuses `user:password@`.
+    fn refuse_user(&self, start: usize) -> Result<()> {
+        match user_information(self.text, start) {
+            Some(_) => Err(self.error(start, NO_CREDENTIALS)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn bucket(&self, scheme: &str, start: usize, end: usize) -> Result<Option<&str>> {
@@ -277,6 +275,18 @@ impl<'a> Url<'a> {
     }
 }
 
+/// Where `user:password` stands in a URL whose host begins at `start`. A secret may hold slashes and question marks, so the `@`
+/// is looked for behind them, too.
+fn user_information(text: &str, start: usize) -> Option<Range<usize>> {
+    let rest = text.get(start..)?;
+    let authority = rest.split(['/', '?']).next()?;
+    let at = match authority.contains(':') {
+        true => rest.rfind('@')?,
+        false => authority.rfind('@')?,
+    };
+    Some(start..start + at)
+}
+
 struct Parameter {
     name: Range<usize>,
     value: Option<Range<usize>>,
@@ -304,6 +314,7 @@ fn masked_ranges(text: &str) -> Vec<Range<usize>> {
     let decoded = |range: &Range<usize>| percent::decode_lossy(text.get(range.clone()).unwrap_or_default());
     let query = text.find('?').unwrap_or(text.len());
     let mut masked = secrecy::masked_ranges(text);
+    masked.extend(text.find("://").and_then(|end| user_information(text, end + 3)));
     for Parameter { name, value } in parameters(text, query) {
         let Some(value) = value else { continue };
         if is_secret_key(&decoded(&name)) || !secrecy::masked_ranges(&decoded(&value)).is_empty() {

@@ -6,16 +6,18 @@
 mod configuration;
 mod validate;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
+use crate::scrub::scrub;
 use crate::secret::Secret;
 use crate::source::Provider;
 
 /// Everything needed to open a bucket. Made by [`BucketOptions::new`] and changed field by field, or read from a
 /// configuration string by `BucketOptions::from_config`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct BucketOptions {
     /// Which provider.
@@ -79,6 +81,37 @@ impl BucketOptions {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy::default()),
         }
+    }
+}
+
+/// An endpoint without what must not be shown; what is no URL may be anything.
+fn shown(endpoint: &str) -> String {
+    if endpoint.contains("://") { scrub(endpoint) } else { "[not a URL]".to_owned() }
+}
+
+/// Shows no secret, nor what may have been put into the endpoint by mistake.
+impl fmt::Debug for BucketOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BucketOptions")
+            .field("provider", &self.provider)
+            .field("bucket", &self.bucket)
+            .field("prefix", &self.prefix)
+            .field("auth_token", &self.auth_token)
+            .field("endpoint", &self.endpoint.as_deref().map(shown))
+            .field("region", &self.region)
+            .field("path_style", &self.path_style)
+            .field("readonly", &self.readonly)
+            .field("part_size", &self.part_size)
+            .field("part_concurrency", &self.part_concurrency)
+            .field("probe", &self.probe)
+            .field("checksums", &self.checksums)
+            .field("retry", &self.retry)
+            .field("timeout", &self.timeout)
+            .field("limits", &self.limits)
+            .field("hedge", &self.hedge)
+            .field("clock", &self.clock)
+            .field("entropy", &self.entropy)
+            .finish()
     }
 }
 

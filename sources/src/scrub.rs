@@ -52,6 +52,9 @@ const SECRET_WORDS: [&str; 31] = [
     "password",
 ];
 
+/// The same for words that end so: `WebIdentityToken`, `x-aws-ec2-metadata-token`, `proxy_password`.
+const SECRET_ENDS: [&str; 4] = ["token", "secret", "password", "assertion"];
+
 /// `text` in one line, without queries and user names of URLs, without what follows words such as `Signature=` or `Bearer`,
 /// without `<StringToSign>` and the like, and cut to 400 characters.
 pub(crate) fn scrub(text: &str) -> String {
@@ -123,7 +126,7 @@ fn random_run(text: &str) -> Option<usize> {
 fn secret_after(word: &str, after: &str) -> Option<usize> {
     let lower = word.to_ascii_lowercase();
     let word = without_vendor(&lower);
-    if !SECRET_WORDS.contains(&word) {
+    if !SECRET_WORDS.contains(&word) && !SECRET_ENDS.iter().any(|end| word.ends_with(end)) {
         return None;
     }
     // `<StringToSign>…</StringToSign>`: everything up to the closing tag.
@@ -199,6 +202,8 @@ mod tests {
             "password=PLANTED",
             "the header SharedKey devstoreaccount1:PLANTED= is wrong",
             "X-Goog-Signature=PLANTED&x",
+            "Version=2011-06-15&WebIdentityToken=PLANTED",
+            "x-aws-ec2-metadata-token: PLANTED",
             "client_secret=PLANTED&grant_type=x",
             "key wJalrXUtnPLANTED/K7MDENG/bPxRfiCYEXAMPLEKEY, really",
             "found Eby8vdM02xPLANTED1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw== instead",
