@@ -170,3 +170,21 @@ pub(crate) unsafe fn path_from(text: *const std::ffi::c_char) -> PathBuf {
     let bytes = unsafe { CStr::from_ptr(text) }.to_bytes();
     PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_code() {
+        // SAFETY: there is no API, so nothing is said.
+        let messages = unsafe { Messages::new(std::ptr::null_mut(), Level::ERROR) };
+        let (options, flags) = (LoadOptions::parse("").unwrap(), OpenFlags::of_version(12));
+        let extension = Extension::start(messages, ".".into(), options, flags).unwrap();
+        let session = std::ptr::null_mut();
+        assert_eq!(extension.enter(session, "call", || panic!("{} of ours", "a defect")), libc::EIO);
+        assert_eq!(extension.enter(session, "call", || std::panic::panic_any(7)), libc::EIO);
+        assert_eq!(extension.enter(session, "call", || Err(Failure::invalid("no"))), libc::EINVAL);
+        assert_eq!(extension.enter(session, "call", || Ok(())), 0);
+    }
+}

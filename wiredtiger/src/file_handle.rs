@@ -1,4 +1,4 @@
-//! An open object. It is read-only, so everything that would change it is NULL in its table.
+//! An open object. It is read-only: what would change it is refused or, where WiredTiger asks whether it can be done at all, NULL.
 //!
 //! There is one handle for each open name of a file system; opening the name again counts a reference.
 
@@ -45,8 +45,8 @@ impl FileHandle {
             size: Some(size),
             sync: None,
             sync_nowait: None,
-            truncate: None,
-            write: None,
+            truncate: Some(truncate),
+            write: Some(write),
         };
         Ok(LIVE.insert(Self { table, name: name.to_owned(), file }))
     }
@@ -175,6 +175,41 @@ unsafe extern "C" fn size(handle: *mut abi::file_handle::FileHandle, session: *m
             // SAFETY: not NULL, WiredTiger's place for the result.
             unsafe { result.write(size) };
             Ok(())
+        }))
+    })
+}
+
+unsafe extern "C" fn truncate(handle: *mut abi::file_handle::FileHandle, session: *mut Session, _length: i64) -> c_int {
+    // SAFETY: WiredTiger's contract.
+    unsafe { immutable("fh_truncate", "truncate", handle, session) }
+}
+
+unsafe extern "C" fn write(
+    handle: *mut abi::file_handle::FileHandle,
+    session: *mut Session,
+    _offset: i64,
+    _length: usize,
+    _buffer: *const c_void,
+) -> c_int {
+    // SAFETY: WiredTiger's contract.
+    unsafe { immutable("fh_write", "write", handle, session) }
+}
+
+/// Refuses what would change an object.
+///
+/// # Safety
+/// As [`FileHandle::follow`].
+unsafe fn immutable(
+    call: &'static str,
+    operation: &str,
+    handle: *mut abi::file_handle::FileHandle,
+    session: *mut Session,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the caller's contract.
+        let handle = unsafe { FileHandle::follow(handle) }?;
+        Ok(handle.owner().extension().enter(session, call, || {
+            Err(Failure::new(libc::ENOTSUP, format!("{}: {operation} of file not supported", handle.name)))
         }))
     })
 }

@@ -120,18 +120,25 @@ impl StorageSource {
                 Ok(())
             }
             // A flush may be repeated after its acknowledgement was lost, by us or by WiredTiger after a crash.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => match files.same_content(object, &path)? {
-                true => Ok(()),
-                false => Err(error.into()),
-            },
-            // Dropped while we looked; WiredTiger takes this for success, rightly.
-            Err(error) if error.kind() == ErrorKind::NotFound && matches!(path.try_exists(), Ok(false)) => {
-                Err(Failure::new(libc::ENOENT, error.to_string()))
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                if !files.same_content(object, &path).map_err(|error| flush_failure(error, &path))? {
+                    return Err(error.into());
+                }
+                self.extension.debug(session, || format!("ss_flush: {object} holds {local} already"));
+                Ok(())
             }
-            // Any other "not found" is about something in the bucket, and WiredTiger must not take it for success.
-            Err(error) if error.kind() == ErrorKind::NotFound => Err(Failure::new(libc::EIO, error.to_string())),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(flush_failure(error, &path)),
         }
+    }
+}
+
+/// Why a flush failed. "Not found" is about the local file only where that is missing (it was dropped while we looked, and WiredTiger
+/// takes `ENOENT` for success, rightly); about anything in the bucket it must not look like success.
+fn flush_failure(error: plastron::Error, local: &Path) -> Failure {
+    match error.kind() {
+        ErrorKind::NotFound if matches!(local.try_exists(), Ok(false)) => Failure::new(libc::ENOENT, error.to_string()),
+        ErrorKind::NotFound => Failure::new(libc::EIO, error.to_string()),
+        _ => error.into(),
     }
 }
 
@@ -272,6 +279,52 @@ pub(crate) fn cache_directory(home: &Path, bucket: &str, config: &str) -> std::p
             let bucket: String =
                 bucket.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
             home.join(format!("cache-{bucket}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::flags::OpenFlags;
+    use crate::load_options::LoadOptions;
+    use crate::messages::{Level, Messages};
+
+    #[test]
+    fn the_count_of_references_does_not_overflow() {
+        // SAFETY: there is no API, so nothing is said.
+        let messages = unsafe { Messages::new(std::ptr::null_mut(), Level::ERROR) };
+        let (options, flags) = (LoadOptions::parse("").unwrap(), OpenFlags::of_version(11));
+        let extension = Extension::start(messages, ".".into(), options, flags).unwrap();
+        let source = StorageSource::make(Provider::Dir, extension);
+        // SAFETY: the store is alive until it is terminated below, and nobody else uses it.
+        unsafe {
+            StorageSource::find(source).unwrap().lock().references = u32::MAX - 1;
+            assert_eq!(add_reference(source), 0);
+            assert_eq!(add_reference(source), libc::EINVAL);
+            StorageSource::find(source).unwrap().lock().references = 0;
+            assert_eq!(add_reference(source), libc::EINVAL);
+            assert_eq!(terminate(source, std::ptr::null_mut()), libc::EINVAL);
+            StorageSource::find(source).unwrap().lock().references = 1;
+            assert_eq!(terminate(source, std::ptr::null_mut()), 0);
+            assert_eq!(add_reference(source), libc::EINVAL);
+        }
+        assert_eq!(guard(|| panic!("caught")), libc::EIO);
+    }
+
+    #[test]
+    fn cache_directories() {
+        let home = Path::new("/home");
+        for (config, directory) in [
+            ("cache_directory=cache", "/home/cache"),
+            ("cache_directory=/elsewhere", "/elsewhere"),
+            ("prefix=p,cache_directory=\"a b\",more=1", "/home/a b"),
+            ("", "/home/cache-b_eu-1"),
+            ("cache_directory=", "/home/cache-b_eu-1"),
+            ("((((", "/home/cache-b_eu-1"),
+            ("cache_directory=\u{fffd}x", "/home/cache-b_eu-1"),
+        ] {
+            assert_eq!(cache_directory(home, "b;eu-1", config), Path::new(directory), "{config}");
         }
     }
 }

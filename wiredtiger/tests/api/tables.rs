@@ -289,12 +289,13 @@ fn bad_arguments_of_a_file_system() {
         unsafe {
             expect(((*open).read.unwrap())(open, mock::SESSION, 0, 7, std::ptr::null_mut()), libc::EINVAL, "NULL");
             expect(((*open).size.unwrap())(open, mock::SESSION, std::ptr::null_mut()), libc::EINVAL, "no place");
-            assert!(
-                (*open).write.is_none()
-                    && (*open).truncate.is_none()
-                    && (*open).extend.is_none()
-                    && (*open).sync.is_none()
-            );
+            let (write, truncate) = ((*open).write.unwrap(), (*open).truncate.unwrap());
+            expect(write(open, mock::SESSION, 0, 1, c"x".as_ptr().cast()), libc::ENOTSUP, "object: write of file not");
+            expect(truncate(open, mock::SESSION, 0), libc::ENOTSUP, "object: truncate of file not supported");
+            assert_eq!(write(std::ptr::null_mut(), mock::SESSION, 0, 1, c"x".as_ptr().cast()), libc::EINVAL);
+            // What WiredTiger does without where it is not offered.
+            let missing = (*open).extend.is_none() && (*open).extend_nolock.is_none() && (*open).advise.is_none();
+            assert!(missing && (*open).map.is_none() && (*open).sync.is_none() && (*open).sync_nowait.is_none());
         }
         assert_eq!(handle::close(open), 0);
         assert_eq!(files::terminate(bucket), 0);
@@ -370,6 +371,30 @@ fn what_is_left_open_is_closed_at_terminate() {
             messages.iter().any(|message| message.contains("requests")),
             "statistics are printed at DEBUG_1: {messages:?}"
         );
+    });
+}
+
+#[test]
+fn nothing_is_said_below_the_level_that_was_asked_for() {
+    both(|layout, home| {
+        for (level, opened, flushed, ended) in
+            [(-3, false, false, false), (0, true, false, false), (1, true, true, true)]
+        {
+            let mock = Mock::load(layout, home, Some(&format!("(stores=[dir_store],verbose={level})")));
+            let store = mock.source("dir_store");
+            let bucket = source::customize(store, Some("bucket"), None, None).unwrap();
+            std::fs::write(home.join("file"), b"content").unwrap();
+            assert_eq!(source::flush(store, bucket, Some("file"), Some(&format!("object{level}"))), 0);
+            assert_eq!(files::terminate(bucket), 0);
+            let messages = mock.messages();
+            let said = |word: &str| messages.iter().any(|message| message.contains(word));
+            assert_eq!(
+                (said("opened"), said("ss_flush"), said("requests")),
+                (opened, flushed, ended),
+                "{level}: {messages:?}"
+            );
+            assert_eq!(mock.errors(), Vec::<String>::new(), "{level}");
+        }
     });
 }
 

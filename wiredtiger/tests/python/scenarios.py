@@ -1,6 +1,7 @@
 """What real WiredTiger does on the extension: python scenarios.py SCENARIO HOME SETTINGS-JSON"""
 import json
 import os
+import random
 import sys
 import threading
 import time
@@ -176,6 +177,79 @@ def refused(settings, home):
     raise AssertionError('it was opened')
 
 
+def calls(settings, home):
+    """The storage source by itself, as WiredTiger's Python API shows it. Refused calls say why on the standard error."""
+    database = Database(settings, home)
+    session = database.open()
+    source = database.connection.get_storage_source(settings['store'])
+    prefix = os.environ['PREFIX'] + '/calls/'
+    FileSystem = wiredtiger.FileSystem
+
+    def refused(call, word):
+        try:
+            call()
+        except wiredtiger.WiredTigerError as error:
+            assert word in str(error), f'{word!r} is not in {error}'
+        else:
+            raise AssertionError(f'{word}: it was not refused')
+
+    files = source.ss_customize_file_system(session, settings['bucket'], settings['auth_token'], 'cache_directory=cache-of-calls')
+    name, other = prefix + 'object', prefix + 'other'
+    content = random.Random(3).randbytes(2_000_000)
+    with open(os.path.join(home, 'local'), 'wb') as file:
+        file.write(content)
+    assert not files.fs_exist(session, name)
+    assert files.fs_directory_list(session, '', prefix) == []
+    source.ss_flush(session, files, 'local', name, None)
+    source.ss_flush_finish(session, files, 'local', name, None)
+    source.ss_flush(session, files, 'local', name, None)
+    assert files.fs_exist(session, name)
+    assert files.fs_size(session, name) == len(content)
+    source.ss_flush(session, files, 'local', other, None)
+    assert files.fs_directory_list(session, '', prefix) == [name, other]
+    assert files.fs_directory_list(session, prefix, '') == ['object', 'other']
+    assert files.fs_directory_list(session, prefix, 'ot') == ['other']
+    assert len(files.fs_directory_list_single(session, '', prefix)) == 1
+
+    handle = files.fs_open_file(session, name, FileSystem.open_file_type_data, FileSystem.open_readonly)
+    assert handle.name == name and handle.fh_size(session) == len(content)
+    for offset, length in ((0, 28672), (262_143, 2), (1_999_999, 1), (0, len(content))):
+        buffer = bytes(length)
+        handle.fh_read(session, offset, buffer)
+        assert buffer == content[offset:offset + length], f'{offset}+{length}'
+    refused(lambda: handle.fh_read(session, 1_999_999, bytes(2)), 'Invalid argument')
+    refused(lambda: handle.fh_write(session, 0, b'x'), 'not supported')
+    handle.fh_lock(session, True)
+    handle.fh_lock(session, False)
+    handle.close(session)
+
+    refused(lambda: files.fs_open_file(session, prefix + 'missing', FileSystem.open_file_type_data, FileSystem.open_readonly), 'No such file')
+    refused(lambda: files.fs_open_file(session, name, FileSystem.open_file_type_data, 0), 'Invalid argument')
+    refused(lambda: files.fs_open_file(session, name, FileSystem.open_file_type_log, FileSystem.open_readonly), 'Invalid argument')
+    refused(lambda: files.fs_rename(session, name, prefix + 'new', 0), 'not supported')
+    refused(lambda: files.fs_size(session, prefix + 'missing'), 'No such file')
+    with open(os.path.join(home, 'local'), 'ab') as file:
+        file.write(b'more')
+    refused(lambda: source.ss_flush(session, files, 'local', name, None), 'File exists')
+    refused(lambda: source.ss_flush(session, files, 'not-there', prefix + 'new', None), 'No such file')
+    refused(lambda: source.ss_customize_file_system(session, '', settings['auth_token'], None), 'Invalid argument')
+    for object in (name, other):
+        files.fs_remove(session, object, 0)
+    assert files.fs_directory_list(session, '', prefix) == []
+    refused(lambda: files.fs_remove(session, name, 0), 'No such file')
+
+    # One reference is the registration's, one came with get_storage_source.
+    files.terminate(session)
+    source.terminate(session)
+    # This one is left open, with a handle, until the connection closes it.
+    source = database.connection.get_storage_source(settings['store'])
+    files = source.ss_customize_file_system(session, settings['bucket'], settings['auth_token'], None)
+    source.ss_flush(session, files, 'local', name, None)
+    files.fs_open_file(session, name, FileSystem.open_file_type_data, FileSystem.open_readonly)
+    source.terminate(session)
+    database.close()
+
+
 def stop_at_end_of_input():
     """An event that is set when there is nothing more on the standard input."""
     stop = threading.Event()
@@ -278,7 +352,7 @@ def through_trouble(settings, home):
 
 
 SCENARIOS = [
-    lifecycle, many_tables, large_values, local_retention, drops, two_databases, readers_during_flushes, refused, flush_cycles,
+    lifecycle, many_tables, large_values, local_retention, drops, two_databases, readers_during_flushes, calls, refused, flush_cycles,
     through_trouble,
 ]
 
