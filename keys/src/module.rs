@@ -94,7 +94,7 @@ pub trait KeyModule: fmt::Debug + Send + Sync + 'static {
     /// The module's part in the envelope; `None` for a module that carries blobs only, so that payloads are written as they come.
     fn data_keys(&self) -> Option<&dyn DataKeyWrapper>;
 
-    /// What there is for `plastron keys`; `None` if it has no such thing.
+    /// What people do to its keys; `None` if there is no such thing.
     fn keyring(&self) -> Option<&dyn Keyring> {
         None
     }
@@ -119,7 +119,7 @@ pub trait DataKeyWrapper: Send + Sync {
     fn unwrap(&self, wrapped: &WrappedKey, binding: &Binding) -> Result<DataKey, Fault>;
 }
 
-/// What people do to the keys of a module, with `plastron keys`.
+/// What people do to the keys of a module.
 pub trait Keyring: Send + Sync {
     /// All keys, oldest first.
     ///

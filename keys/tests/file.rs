@@ -393,6 +393,7 @@ async fn a_lock_that_is_held_is_waited_for_and_named() {
     let machine = Machine::new();
     let keys = machine.open();
     checkpoint(&keys, 1).await;
+    let (record, wrapped) = opened(&keys, HERE).await;
     let path = machine.path("keyring.lock");
     let held = std::fs::File::open(&path).unwrap();
     held.lock().unwrap();
@@ -407,6 +408,9 @@ async fn a_lock_that_is_held_is_waited_for_and_named() {
             )
         )
     );
+    // Readers and writers of data do not wait for it.
+    opens(&keys, HERE, &wrapped, &record).await;
+    keys.new_cipher(HERE).await.unwrap();
     drop(held);
     unchanged(&keys).await;
 }

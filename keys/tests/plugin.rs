@@ -16,7 +16,7 @@ use std::process::Command;
 
 use plastron_config::{Config, ErrorKind};
 use plastron_keys::{Binding, KeyEnvironment, WrappedKey, plugin};
-use support::{changed, checkpoint, open, opened, opens, try_open, unchanged};
+use support::{build, changed, checkpoint, open, opened, opens, try_open, unchanged};
 
 fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -38,21 +38,6 @@ fn the_header_is_the_one_that_the_code_gives() {
         generated,
         "run PLASTRON_UPDATE_HEADER=1 cargo test -p plastron-keys --test plugin header"
     );
-}
-
-/// A shared library of the C source at `source`, built with every warning an error.
-fn build(source: &str, directory: &Path) -> PathBuf {
-    let library = directory.join(Path::new(source).with_extension("so").file_name().unwrap());
-    let output = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()))
-        .args(["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O1", "-shared", "-fPIC", "-pthread", "-I"])
-        .arg(here("include"))
-        .arg("-o")
-        .arg(&library)
-        .arg(here(source))
-        .output()
-        .expect("a C compiler, as `cc` or in CC");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    library
 }
 
 const EXAMPLE: &str = "examples/key_module/example_key_module.c";

@@ -1,7 +1,7 @@
 //! The module itself.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use plastron_config::{Config, Schema};
@@ -24,7 +24,17 @@ pub struct FileModule {
     settings: Settings,
     file: KeyringFile,
     environment: KeyEnvironment,
+    /// Held during everything that has an order, which may wait for another process.
     state: Mutex<State>,
+    /// What `wrap` and `unwrap` need of it, so that they wait for nobody.
+    view: RwLock<View>,
+}
+
+/// The keys as they were when the state last changed.
+#[derive(Default)]
+struct View {
+    known: Option<Ring>,
+    in_force: Option<KekId>,
 }
 
 impl FileModule {
@@ -38,15 +48,28 @@ impl FileModule {
         let master = MasterKey::read(settings.origin.clone(), environment)?;
         let file = KeyringFile::new(settings.path.clone(), environment);
         let state = State { master, known: None, persisted: None, in_force: None, pending: None };
-        let module = Self { settings, file, environment: environment.clone(), state: Mutex::new(state) };
+        let environment = environment.clone();
+        let module = Self { settings, file, environment, state: Mutex::new(state), view: RwLock::default() };
         let mut state = module.state();
         state.known = module.read_file(&state.master)?.and_then(|written| written.keyring);
+        module.show_to_readers(&state);
         drop(state);
         Ok(module)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Called after every change of `state`, before its lock is given back.
+    fn show_to_readers(&self, state: &State) {
+        let view = View { known: state.known.clone(), in_force: state.in_force };
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
+    }
+
+    fn readable(&self, id: Option<KekId>) -> Option<Arc<Kek>> {
+        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
+        view.known.as_ref()?.kek(&id.or(view.in_force)?).cloned()
     }
 
     fn now_ms(&self) -> u64 {
@@ -90,6 +113,9 @@ impl FileModule {
 
     /// The key that new data keys are wrapped by; on the first call for a new database the keyring is made.
     fn in_force(&self) -> Result<Arc<Kek>, Fault> {
+        if let Some(kek) = self.readable(None) {
+            return Ok(kek);
+        }
         let mut state = self.state();
         if state.known.is_none() {
             let locked = self.file.lock()?;
@@ -108,6 +134,7 @@ impl FileModule {
         let found = id.and_then(|id| Some((id, known?.kek(&id)?.clone())));
         let (id, kek) = found.ok_or_else(|| Fault::State("the keyring is empty".into()))?;
         state.in_force = Some(id);
+        self.show_to_readers(&state);
         Ok(kek)
     }
 
@@ -151,6 +178,7 @@ impl KeyModule for FileModule {
         }
         state.persisted = Some(Written { bytes: blob.to_vec(), keyring });
         state.in_force = newest;
+        self.show_to_readers(&state);
         Ok(())
     }
 
@@ -180,6 +208,7 @@ impl KeyModule for FileModule {
         }
         let newest = all.newest().map(|entry| entry.id).ok_or_else(|| Fault::State("the keyring is empty".into()))?;
         state.known = Some(all.clone());
+        self.show_to_readers(&state);
         if state.persisted.as_ref().is_some_and(|persisted| persisted.bytes == bytes) {
             return Ok(BlobAnswer::Unchanged);
         }
@@ -198,6 +227,7 @@ impl KeyModule for FileModule {
                 tracing::info!(kek = %pending.newest, lsn, keyring = %self.file.path().display(), "the keyring is in force");
                 state.persisted = Some(pending.written);
                 state.in_force = Some(pending.newest);
+                self.show_to_readers(&state);
             }
             Completion::Failed { reason } => {
                 tracing::warn!(kek = %pending.newest, reason, "the keyring was not persisted; the KEK before it stays in force");
@@ -222,8 +252,9 @@ impl DataKeyWrapper for FileModule {
 
     fn unwrap(&self, wrapped: &WrappedKey, binding: &Binding) -> Result<DataKey, Fault> {
         let id = Kek::id_of(wrapped)?;
-        let kek = self.state().known.as_ref().and_then(|known| known.kek(&id).cloned());
-        kek.ok_or_else(|| Fault::UnknownKek { module: NAME.into(), kek: id.to_string() })?.unwrap(wrapped, binding)
+        self.readable(Some(id))
+            .ok_or_else(|| Fault::UnknownKek { module: NAME.into(), kek: id.to_string() })?
+            .unwrap(wrapped, binding)
     }
 }
 
@@ -249,6 +280,7 @@ impl Keyring for FileModule {
         let bytes = keyring.seal(&state.master, locked.random())?;
         locked.replace(&bytes)?;
         state.known = Some(keyring);
+        self.show_to_readers(&state);
         Ok(())
     }
 
@@ -263,6 +295,7 @@ impl Keyring for FileModule {
         let bytes = keyring.seal(&master, locked.random())?;
         locked.replace(&bytes)?;
         state.known = Some(keyring);
+        self.show_to_readers(&state);
         state.master = master;
         // The blob in the bucket is wrapped by the old master key, so the next checkpoint writes a new one.
         if let Some(persisted) = &mut state.persisted {

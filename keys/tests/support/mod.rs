@@ -4,7 +4,8 @@
 mod machine;
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -114,4 +115,20 @@ pub(crate) fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
 
 pub(crate) fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
+}
+
+/// A shared library of the C source at `source`, built with every warning an error.
+pub(crate) fn build(source: &str, directory: &Path) -> PathBuf {
+    let library = directory.join(Path::new(source).with_extension("so").file_name().unwrap());
+    let here = |path: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let output = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()))
+        .args(["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O1", "-shared", "-fPIC", "-pthread", "-I"])
+        .arg(here("include"))
+        .arg("-o")
+        .arg(&library)
+        .arg(here(source))
+        .output()
+        .expect("a C compiler, as `cc` or in CC");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    library
 }

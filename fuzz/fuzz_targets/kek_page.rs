@@ -1,0 +1,6 @@
+#![no_main]
+//! Any bytes: the decoder does not panic, and what it accepts has one form only.
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    assert_ne!(plastron_keys::fuzzing::kek_page(bytes), Some(false));
+});
