@@ -389,6 +389,21 @@ async fn rewrapping_changes_the_master_key_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_keyring_that_another_process_made_dearer_is_published() {
+    let machine = Machine::new();
+    let cheap = "phrase_variable=PHRASE,argon2=(memory=8MB,iterations=1)";
+    let leader = machine.open_with(cheap).unwrap();
+    let blob = checkpoint(&leader, 1).await;
+    // The same passphrase, so both can be opened; only the file is newer.
+    let dear = Config::parse("phrase_variable=PHRASE,argon2=(memory=9MB,iterations=2)").unwrap();
+    machine.open_with(cheap).unwrap().rewrap(&dear).await.unwrap();
+    let published = checkpoint(&leader, 2).await;
+    assert_ne!(published, blob);
+    assert_eq!(std::fs::read(machine.keyring()).unwrap(), published);
+    unchanged(&leader).await;
+}
+
+#[tokio::test]
 async fn a_lock_that_is_held_is_waited_for_and_named() {
     let machine = Machine::new();
     let keys = machine.open();
