@@ -47,7 +47,14 @@ pub(crate) async fn wrong_key_wrong_secret_expired_token(place: Place) {
     match place.backend {
         Backend::SeaweedFs | Backend::Moto => {
             // moto checks credentials only where it was told to.
-            let strict = if place.backend == Backend::Moto { endpoint(Server::MotoAuth).await.unwrap() } else { found };
+            let strict = match place.backend {
+                Backend::Moto => endpoint(Server::MotoAuth).await,
+                _ => Ok(found),
+            };
+            let strict = match strict {
+                Err(error) if error.kind() == ErrorKind::Unsupported => return println!("NOT RUN: {error}"),
+                strict => strict.unwrap(),
+            };
             strict.create_bucket(bucket).await.unwrap();
             let error =
                 refusal(&strict.store_string_as(bucket, prefix, "AKIAUNKNOWNUNKNOWN00", &strict.secret_key)).await;

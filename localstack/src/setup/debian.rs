@@ -68,15 +68,19 @@ pub(super) async fn install(commands: &Commands, packages: &[&str]) -> Result<()
     let folder = commands.folder.clone();
     let lock = tokio::task::spawn_blocking(move || folder.lock("apt")).await;
     let _lock = lock.unwrap_or_else(|_| Err(Error::unavailable("the lock was not taken")))?;
-    // Packages must not start their services: the launcher starts what it needs, where it wants it.
-    let variables = [("DEBIAN_FRONTEND", "noninteractive"), ("RUNLEVEL", "1")];
-    let environment = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"];
+    // Packages must not start their services: the launcher starts what it needs, where it wants it. `RUNLEVEL` is for init scripts;
+    // with `SYSTEMD_OFFLINE` systemctl enables units but starts none (systemd's docs/ENVIRONMENT.md).
+    let variables = [("DEBIAN_FRONTEND", "noninteractive"), ("RUNLEVEL", "1"), ("SYSTEMD_OFFLINE", "1")];
+    let environment = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "SYSTEMD_OFFLINE=1"];
     let program = if root { "env" } else { "sudo" };
     let prefix: Vec<&str> =
         if root { environment[1..].to_vec() } else { ["-n"].into_iter().chain(environment).collect() };
     let update = ["apt-get", "update", "-q", WAIT];
     let install = ["apt-get", "install", "-q", "-y", "--no-install-recommends", WAIT];
     let directory = Path::new("/");
-    commands.run(program, prefix.iter().chain(&update), directory, &variables).await?;
-    commands.run(program, prefix.iter().chain(&install).chain(packages), directory, &variables).await
+    // One source of packages that does not answer, or another apt-get that reads them now, fails the update and not the
+    // installation; and if that fails too, the log that both write to says why.
+    let updated = commands.run(program, prefix.iter().chain(&update), directory, &variables).await;
+    let installed = commands.run(program, prefix.iter().chain(&install).chain(packages), directory, &variables).await;
+    installed.map_err(|error| updated.err().unwrap_or(error))
 }
