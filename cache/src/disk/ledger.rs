@@ -49,11 +49,20 @@ struct Books {
     used: u64,
     /// Of these, bytes that the file system may or may not have counted yet: being written, or being removed.
     in_motion: u64,
+    /// Bytes of all files that ever were certain and then began to go.
+    left: u64,
     small: VecDeque<Arc<Entry>>,
     small_bytes: u64,
     main: VecDeque<Arc<Entry>>,
     husks: usize,
     ghost: Ghost,
+}
+
+/// Bytes of all files but those that are being written or removed: what the file system counts as well, for certain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settled {
+    pub(crate) bytes: u64,
+    left: u64,
 }
 
 fn fingerprint(name: &BlockName) -> u64 {
@@ -70,10 +79,15 @@ impl Ledger {
         self.lock().used
     }
 
-    /// Bytes of all files but those that are being written or removed: what the file system counts as well, for certain.
-    pub(crate) fn settled(&self) -> u64 {
+    /// What is certain to be there now.
+    pub(crate) fn settled(&self) -> Settled {
         let books = self.lock();
-        books.used.saturating_sub(books.in_motion)
+        Settled { bytes: books.used.saturating_sub(books.in_motion), left: books.left }
+    }
+
+    /// Of what was `settled`, the bytes that are certain to be there still.
+    pub(crate) fn left_of(&self, settled: Settled) -> u64 {
+        settled.bytes.saturating_sub(self.lock().left.saturating_sub(settled.left))
     }
 
     /// Sets `bytes` aside for a file that is about to be written, if they fit under `limit`.
@@ -116,6 +130,7 @@ impl Ledger {
             return false;
         }
         books.used = books.used.saturating_sub(entry.charge);
+        books.left = books.left.saturating_add(entry.charge);
         if !entry.in_main.load(Ordering::Relaxed) {
             books.small_bytes = books.small_bytes.saturating_sub(entry.charge);
         }
@@ -134,6 +149,7 @@ impl Ledger {
         let steps = 2 * books.small.len() + 5 * books.main.len() + 2;
         let victim = (0..steps).find_map(|_| books.step(limit, index))?;
         books.in_motion += victim.charge;
+        books.left = books.left.saturating_add(victim.charge);
         Some(victim)
     }
 

@@ -116,7 +116,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(ledger.used(), model.values().sum::<u64>());
-            prop_assert_eq!((index.len(), ledger.settled()), (model.len(), ledger.used()));
+            prop_assert_eq!((index.len(), ledger.settled().bytes), (model.len(), ledger.used()));
         }
         drop(pins);
         while let Some(victim) = ledger.pick(0, &index) {

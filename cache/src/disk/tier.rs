@@ -296,7 +296,19 @@ impl Shared {
         // A block of another size can't be hit with today's configuration: it is the first to go.
         let other_size = u32::from(name.shift) != self.options.geometry.shift();
         self.ledger.adopt(&entry, if other_size { Place::Last } else { Place::Small });
+        self.check(&name);
         Some(entry)
+    }
+
+    /// Takes a file off the books that is on them and gone. Somebody may find a file that is being removed and enter it, before or after
+    /// it is gone: so whoever enters one that may have been removed meanwhile looks after that, and so does whoever removed one.
+    pub(super) fn check(&self, name: &BlockName) {
+        if let Some(pin) = self.index.pin(name)
+            && std::fs::symlink_metadata(self.layout.path(name))
+                .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        {
+            self.vanished(pin.entry());
+        }
     }
 
     /// Removes a file that is damaged or not wanted any more.
@@ -310,6 +322,7 @@ impl Shared {
         }
         // If it could not be removed, the next pass over the directory finds and charges it again.
         self.ledger.forget(entry);
+        self.check(&entry.name);
     }
 
     /// Takes a file that turned out to be gone off the books.

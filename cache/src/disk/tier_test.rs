@@ -43,6 +43,10 @@ impl Rig {
     }
 
     pub(in crate::disk) fn open(&self) -> Disk {
+        self.open_on(self.medium.clone())
+    }
+
+    pub(in crate::disk) fn open_on(&self, medium: Arc<dyn Medium>) -> Disk {
         let options = DiskOptions {
             directory: self.home.path().to_owned(),
             size: self.size,
@@ -54,7 +58,7 @@ impl Rig {
             entropy: Arc::new(SystemEntropy::default()),
         };
         let buffers = Buffers::new(self.geometry.block_bytes());
-        Disk::open_on(self.medium.clone(), options, buffers, Arc::clone(&self.stats)).unwrap()
+        Disk::open_on(medium, options, buffers, Arc::clone(&self.stats)).unwrap()
     }
 
     pub(in crate::disk) fn object(&self, name: &str, size: u64) -> Arc<KnownObject> {

@@ -102,6 +102,7 @@ impl Shared {
         entry.seen.store(self.pass.load(Ordering::Acquire), Ordering::Release);
         if self.index.insert(&entry) {
             self.ledger.enter(&entry, place);
+            self.check(name);
         } else {
             // Between renaming and here a reader or a pass over the directory found the file, and charged it.
             self.ledger.released(charge);
@@ -127,9 +128,11 @@ impl Shared {
 
     /// Bytes that files may use now: the configured size, or less if the file system is fuller than it should be.
     pub(super) fn limit(&self) -> io::Result<u64> {
-        // In this order: whatever is written or removed meanwhile makes the limit too low, never too high.
+        // Whatever is written or removed meanwhile makes the limit too low, never too high: what is written is not among the settled
+        // bytes, and what is removed, which may count as available already, is taken off them.
         let settled = self.ledger.settled();
         let Space { available, total } = self.medium.space(self.layout.root())?;
+        let settled = self.ledger.left_of(settled);
         let keep = self.options.min_free.unwrap_or_else(|| MIN_FREE_BYTES.min(total / MIN_FREE_SHARE));
         let bearable = settled.saturating_add(available).saturating_sub(keep);
         Ok(self.options.size.min(bearable))
@@ -151,6 +154,7 @@ impl Shared {
         match self.medium.remove(&self.layout.path(&victim.name)) {
             Ok(_) => {
                 self.ledger.released(victim.charge);
+                self.check(&victim.name);
                 self.stats.add(Event::DiskEvictions, 1);
                 true
             }
@@ -180,6 +184,119 @@ impl Shared {
         if let Some(length) = self.pause.begin(error) {
             let root = self.layout.root().display().to_string();
             tracing::warn!(directory = %root, %error, seconds = length.as_secs(), "the cache cannot write; reads go on");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::IoSliceMut;
+    use std::path::Path;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::{Mutex, OnceLock, Weak};
+
+    use super::super::medium::{FileSystem, Medium};
+    use super::super::tier::Disk;
+    use super::super::tier::tests::{Rig, until};
+    use super::*;
+
+    const AVAILABLE: u64 = 1 << 20;
+
+    /// A file system on which another thread removes a block at a bad moment, if that is wished for.
+    #[derive(Debug, Default)]
+    struct Meanwhile {
+        shared: OnceLock<Weak<Shared>>,
+        /// Before it is asked for its space.
+        remove_one: AtomicBool,
+        /// After a file is opened.
+        going: Mutex<Option<Arc<Entry>>>,
+    }
+
+    impl Meanwhile {
+        fn shared(&self) -> Arc<Shared> {
+            self.shared.get().and_then(Weak::upgrade).unwrap()
+        }
+    }
+
+    fn on(rig: &Rig) -> (Disk, Arc<Meanwhile>) {
+        let medium = Arc::new(Meanwhile::default());
+        let disk = rig.open_on(medium.clone());
+        let shared = disk.shared();
+        medium.shared.set(Arc::downgrade(shared)).unwrap();
+        until("being counted, and alone", || {
+            shared.counted.load(Ordering::Acquire) && !shared.company.load(Ordering::Relaxed)
+        });
+        (disk, medium)
+    }
+
+    impl Medium for Meanwhile {
+        fn write(&self, temporary: &Path, path: &Path, parts: [&[u8]; 2]) -> io::Result<()> {
+            FileSystem.write(temporary, path, parts)
+        }
+
+        fn open(&self, path: &Path) -> io::Result<File> {
+            let opened = FileSystem.open(path);
+            if let Some(victim) = self.going.lock().unwrap().take() {
+                assert!(self.shared().evict(&victim));
+            }
+            opened
+        }
+
+        fn read(&self, file: &File, parts: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<usize> {
+            FileSystem.read(file, parts, offset)
+        }
+
+        fn remove(&self, path: &Path) -> io::Result<bool> {
+            FileSystem.remove(path)
+        }
+
+        fn space(&self, _: &Path) -> io::Result<Space> {
+            let mut available = AVAILABLE;
+            if self.remove_one.swap(false, Ordering::SeqCst) {
+                let shared = self.shared();
+                let victim = shared.ledger.pick(u64::MAX, &shared.index).unwrap();
+                assert!(shared.evict(&victim));
+                available += victim.charge;
+            }
+            Ok(Space { available, total: 1 << 40 })
+        }
+    }
+
+    #[test]
+    fn what_is_removed_meanwhile_is_not_counted_twice() {
+        let rig = Rig::new(1 << 30, 4096);
+        let (disk, medium) = on(&rig);
+        let shared = disk.shared();
+        let object = rig.object("a", 4 * 4096);
+        (0..4).for_each(|block| rig.offer(&disk, &object, block, false));
+        let (before, limit) = (shared.ledger.used(), shared.limit().unwrap());
+        assert_eq!(limit, before + AVAILABLE);
+        // The housekeeper may be the one who asks; the space is the same for both.
+        medium.remove_one.store(true, Ordering::SeqCst);
+        let after = shared.limit().unwrap();
+        assert!(shared.ledger.used() < before);
+        assert!(after <= limit, "{after} bytes can be had of {limit}");
+    }
+
+    #[test]
+    fn a_file_that_is_found_while_it_is_evicted_does_not_stay_on_the_books() {
+        for removed_first in [true, false] {
+            let rig = Rig::new(1 << 30, 4096);
+            let (disk, medium) = on(&rig);
+            let shared = disk.shared();
+            let object = rig.object("a", 4096);
+            rig.offer(&disk, &object, 0, false);
+            let victim = shared.ledger.pick(u64::MAX, &shared.index).unwrap();
+            shared.company.store(true, Ordering::Relaxed);
+            if removed_first {
+                *medium.going.lock().unwrap() = Some(victim);
+                rig.hits(&disk, &object, 0);
+            } else {
+                assert!(rig.hits(&disk, &object, 0));
+                assert!(shared.evict(&victim));
+            }
+            assert_eq!((disk.usage(), rig.files().1), ((0, 0), 0), "{removed_first}");
         }
     }
 }
