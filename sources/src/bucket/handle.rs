@@ -1,6 +1,7 @@
 //! The public handle of an opened bucket.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -201,6 +202,22 @@ impl Bucket {
             }
         };
         result.await.map_err(|fault| self.open.error("head", name, fault))
+    }
+
+    /// Opens `name` and reads `range` of it, which must not be empty, with one request where [`Bucket::open_object`] and
+    /// [`Object::read`] take two.
+    ///
+    /// # Errors
+    /// As [`Bucket::open_object`] and [`Object::read`].
+    pub async fn open_object_reading(&self, name: &str, range: Range<u64>) -> Result<(Object, Bytes)> {
+        let result = async {
+            let key = self.open.names.key(name, self.system)?;
+            if range.start >= range.end {
+                return Err(Fault::Config(format!("the range {}..{} is empty", range.start, range.end)));
+            }
+            Box::pin(self.open.open_reading(name, key, range)).await
+        };
+        result.await.map_err(|fault| self.open.error("get", name, fault))
     }
 
     /// Reads the object `name` whole into memory, with one request if it has no more than `part_size` bytes: for what is small and

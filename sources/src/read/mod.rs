@@ -10,9 +10,10 @@
 //!    if they fail again they are corrupt.
 //! 4. *Cut* to what was asked for, without copying where one piece holds it all.
 //!
-//! Whoever wants a whole object and has not opened it saves the HEAD (`whole.rs`).
+//! Whoever wants a whole object and has not opened it saves the HEAD (`whole.rs`), and so does whoever wants a part of it (`opening.rs`).
 
 mod object;
+mod opening;
 mod piece;
 mod plan;
 mod whole;

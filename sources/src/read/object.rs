@@ -197,7 +197,7 @@ impl Object {
         Ok(results)
     }
 
-    fn check(&self, range: &Range<u64>) -> Result<(), Fault> {
+    pub(super) fn check(&self, range: &Range<u64>) -> Result<(), Fault> {
         let size = self.size();
         if range.start > range.end || range.end > size {
             return Err(Fault::Range { start: range.start, end: range.end, size });
@@ -300,7 +300,7 @@ fn pieces(reader: &PieceReader, range: Range<u64>) -> BoxStream<'static, Result<
 }
 
 /// The bytes of `wanted` out of `bytes`, which begin at `start`. Whoever calls has made sure that they are there.
-fn cut(bytes: &Bytes, start: u64, wanted: &Range<u64>) -> Bytes {
+pub(super) fn cut(bytes: &Bytes, start: u64, wanted: &Range<u64>) -> Bytes {
     let offset = |at: u64| usize::try_from(at.saturating_sub(start)).unwrap_or(usize::MAX).min(bytes.len());
     let slice = bytes.slice(offset(wanted.start)..offset(wanted.end));
     // A slice keeps all of `bytes` in memory; a small one is worth a copy.
