@@ -21,6 +21,9 @@ pub enum Fault {
     /// The bucket failed, or the cache could not be opened (a cache that fails later is not used).
     #[error(transparent)]
     Bucket(#[from] plastron_sources::Error),
+    /// The page log failed.
+    #[error(transparent)]
+    PageLog(#[from] crate::page_log::PageLogFault),
     /// An object can't be changed in place.
     #[error(
         "{name}: {operation} of file not supported: objects are written once and never changed; create another name instead"
@@ -79,6 +82,7 @@ impl Error {
         match self.fault() {
             Fault::Config(error) => error.kind(),
             Fault::Bucket(error) => error.kind(),
+            Fault::PageLog(fault) => fault.kind(),
             Fault::Immutable { .. } | Fault::WouldDeadlock { .. } | Fault::WriterLost { .. } => ErrorKind::Unsupported,
             Fault::RuntimeEnded { .. } => ErrorKind::Unavailable,
             Fault::Local { source, .. } => match source.kind() {
@@ -92,7 +96,11 @@ impl Error {
 
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_retryable(&self) -> bool {
-        self.kind().is_retryable() && !matches!(self.fault(), Fault::RuntimeEnded { .. })
+        match self.fault() {
+            Fault::RuntimeEnded { .. } => false,
+            Fault::PageLog(fault) => fault.is_retryable(),
+            _ => self.kind().is_retryable(),
+        }
     }
 
     /// The precise fault.
@@ -118,6 +126,7 @@ impl std::error::Error for Error {
         match self.fault() {
             Fault::Config(error) => Some(error),
             Fault::Bucket(error) => Some(error),
+            Fault::PageLog(fault) => Some(fault),
             Fault::Local { source, .. } => Some(source),
             _ => None,
         }

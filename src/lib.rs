@@ -47,6 +47,7 @@
 pub mod blocking;
 mod error;
 mod file_system;
+pub mod page_log;
 mod store;
 mod store_stats;
 

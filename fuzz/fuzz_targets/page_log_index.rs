@@ -1,0 +1,10 @@
+#![no_main]
+//! Any bytes: the decoders do not panic, and what they accept has one form only.
+
+use plastron::page_log::fuzzing;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    assert_ne!(fuzzing::index_block(bytes), Some(false));
+    assert_ne!(fuzzing::index_run(bytes), Some(false));
+    assert_ne!(fuzzing::page_filter(bytes), Some(false));
+});

@@ -1,0 +1,8 @@
+#![no_main]
+//! Any bytes: the decoders do not panic, and what they accept has one form only.
+
+use plastron::page_log::fuzzing;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    assert_ne!(fuzzing::log_state(bytes), Some(false));
+});

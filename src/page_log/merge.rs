@@ -1,0 +1,117 @@
+//! Merging: indexes of segments, and runs that are not much larger, become one run.
+//!
+//! A run is taken into the merge as long as it is less than three times as large as all that is above it. So each run is at least
+//! three times as large as the next one, their number grows with the logarithm of the page versions, and an entry is
+//! written anew a few times in its life. Payloads are never touched.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::PageLogFault;
+use super::codec::{IndexEntry, RunHeader, SegmentRef};
+use super::durable::Durable;
+use super::lsn::Lsn;
+use super::merge_cursor::MergeCursor;
+use super::objects::LogObjects;
+use super::record::Key;
+use super::run::Run;
+use super::run_writer::RunWriter;
+use super::trims::Trims;
+
+/// How many times larger than all above it a run must be to be left alone.
+const RATIO: u64 = 3;
+
+/// What should be merged, if there is enough: all segments, and the runs that are not large enough to be left alone. `least` segments
+/// are enough.
+pub(crate) fn plan(durable: &Durable, least: usize) -> Option<Durable> {
+    if durable.segments.is_empty() || durable.segments.len() < least {
+        return None;
+    }
+    let mut entries: u64 = durable.segments.iter().map(|segment| segment.index.len() as u64).sum();
+    let mut keep = durable.runs.len();
+    for run in durable.runs.iter().rev() {
+        if run.reference().entries >= RATIO * entries {
+            break;
+        }
+        entries += run.reference().entries;
+        keep -= 1;
+    }
+    let runs = durable.runs.get(keep..).unwrap_or_default().to_vec();
+    Some(Durable { runs, segments: durable.segments.clone() })
+}
+
+/// Merges `inputs` into one run. None if nothing is left of them: everything was abandoned or trimmed.
+///
+/// # Errors
+/// `Corrupt` for an input; those of the bucket. Nothing has appeared then.
+pub(crate) async fn merge(
+    inputs: &Durable,
+    header: RunHeader,
+    block_size: u64,
+    trims: &Trims,
+    filter_room: &mut u64,
+    objects: &dyn LogObjects,
+) -> Result<Option<Run>, PageLogFault> {
+    let mut cursor = MergeCursor::new(inputs, Key::new(0, 0, Lsn::NONE));
+    let mut segments = SegmentTable::default();
+    let mut writer: Option<RunWriter> = None;
+    while let Some((number, entry)) = cursor.next(objects).await? {
+        if entry.key.lsn < trims.start(entry.key.table) {
+            continue;
+        }
+        let entry = segments.renumber(inputs, number, entry)?;
+        let writer = match &mut writer {
+            Some(writer) => writer,
+            none => none.insert(RunWriter::begin(header, block_size, objects).await?),
+        };
+        writer.push(&entry).await?;
+    }
+    let Some(writer) = writer else { return Ok(None) };
+    let (first, last) = span(inputs);
+    let (reference, tail) = writer.finish(&segments.table, first, last).await?;
+    Run::from_tail(reference, tail, filter_room).map(Some)
+}
+
+/// The first and the last LSN of all inputs.
+fn span(inputs: &Durable) -> (Lsn, Lsn) {
+    let runs = inputs.runs.iter().map(|run| (run.reference().first_lsn, run.reference().last_lsn()));
+    let segments = inputs.segments.iter().map(|segment| (segment.reference.first_lsn, segment.reference.last_lsn()));
+    runs.chain(segments).fold((Lsn::MAX, Lsn::NONE), |(first, last), (from, to)| (first.min(from), last.max(to)))
+}
+
+/// The segments of the new run: those that something is left of.
+#[derive(Default)]
+struct SegmentTable {
+    table: Vec<SegmentRef>,
+    /// By the number of an input and of a segment in it.
+    numbers: HashMap<(usize, u32), u32>,
+}
+
+impl SegmentTable {
+    /// The entry of input `number`, with its segment's number in the new table.
+    fn renumber(&mut self, inputs: &Durable, number: usize, entry: IndexEntry) -> Result<IndexEntry, PageLogFault> {
+        let segment = match self.numbers.get(&(number, entry.segment)) {
+            Some(known) => *known,
+            None => {
+                let reference = match number.checked_sub(inputs.runs.len()) {
+                    None => {
+                        let run = inputs.runs.get(number).map(Arc::as_ref);
+                        run.and_then(|run| run.segments().get(entry.segment as usize))
+                    }
+                    Some(at) => inputs.segments.get(at).map(|segment| &segment.reference),
+                };
+                let reference = reference.ok_or_else(|| PageLogFault::Corrupt {
+                    object: "an index that is being merged".to_owned(),
+                    start: entry.offset,
+                    end: entry.offset,
+                    check: format!("an entry of segment {}, which it does not have", entry.segment),
+                })?;
+                let place = self.table.len() as u32;
+                self.table.push(reference.clone());
+                self.numbers.insert((number, entry.segment), place);
+                place
+            }
+        };
+        Ok(IndexEntry { segment, ..entry })
+    }
+}

@@ -1,0 +1,185 @@
+//! How the log reaches its objects: whole creates, streamed creates, and ranged reads through the block cache.
+//!
+//! A trait, so that tests can break it. In a bucket an object is opened by the first read of it, which costs one request; what is in
+//! the cache costs none. A database never uses one name for two objects, so the cache needs no etag to tell them apart.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use plastron_cache::{Cache, CachedObject, Fetch, ObjectId, Priority};
+use plastron_sources::clock::{Entropy, SystemEntropy};
+use plastron_sources::{Bucket, Object, ObjectWriter, Provider, Result};
+use tokio::sync::OnceCell;
+
+/// Most objects whose size and checksums are kept in memory: about a kilobyte each.
+const KNOWN_OBJECTS: u64 = 8192;
+
+/// One object of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ObjectPlace {
+    pub(crate) name: String,
+    /// Bytes.
+    pub(crate) size: u64,
+    pub(crate) priority: Priority,
+}
+
+/// An object that is being created from bytes that are not all there yet. Dropped, it leaves nothing.
+#[async_trait]
+pub(crate) trait LogObjectWriter: Send {
+    async fn write(&mut self, bytes: Bytes) -> Result<()>;
+    async fn finish(self: Box<Self>) -> Result<()>;
+}
+
+/// Where the log's objects are.
+#[async_trait]
+pub(crate) trait LogObjects: Send + Sync + 'static {
+    /// Creates an object. Retries, bounded by the bucket's deadline, are within.
+    async fn create(&self, name: &str, pieces: Vec<Bytes>) -> Result<()>;
+
+    /// Begins to create an object.
+    async fn begin(&self, name: &str) -> Result<Box<dyn LogObjectWriter>>;
+
+    /// Exactly the bytes of `range`, which is not empty.
+    async fn read(&self, place: &ObjectPlace, range: Range<u64>) -> Result<Bytes>;
+
+    /// As [`LogObjects::read`], but always from the bucket.
+    async fn read_afresh(&self, place: &ObjectPlace, range: Range<u64>) -> Result<Bytes>;
+
+    /// The bytes of `range` if they are at hand without a request.
+    fn try_read(&self, place: &ObjectPlace, range: Range<u64>) -> Option<Bytes>;
+
+    /// Takes note of the bytes of an object that was just created.
+    async fn admit(&self, place: &ObjectPlace, pieces: Vec<Bytes>);
+}
+
+/// The objects of a log in a bucket.
+pub(crate) struct BucketObjects {
+    bucket: Bucket,
+    cache: Option<Cache>,
+    /// Where the bucket is, as the cache knows it.
+    address: String,
+    /// What tells this database's objects from another's that had the same names before.
+    tag: String,
+    known: moka::sync::Cache<String, Arc<Origin>>,
+}
+
+impl BucketObjects {
+    /// The objects of `database` in `bucket`.
+    pub(crate) fn new(bucket: &Bucket, cache: Option<Cache>, database: u128) -> Self {
+        let mut address = format!("{} {}", bucket.address(), bucket.options().prefix);
+        if bucket.provider() == Provider::Memory {
+            // Every opening is another bucket, and a cache on disk would take it for the last one of that name.
+            let entropy = SystemEntropy::default();
+            address = format!("{address}#{:016x}{:016x}", entropy.next_u64(), entropy.next_u64());
+        }
+        let known = moka::sync::Cache::new(KNOWN_OBJECTS);
+        Self { bucket: bucket.system(), cache, address, tag: format!("{database:032x}"), known }
+    }
+
+    fn origin(&self, name: &str, size: u64) -> Arc<Origin> {
+        self.known.get_with(name.to_owned(), || {
+            let (bucket, name) = (self.bucket.clone(), name.to_owned());
+            Arc::new(Origin { bucket, name, size, object: OnceCell::new() })
+        })
+    }
+
+    fn cached(&self, place: &ObjectPlace) -> Option<CachedObject> {
+        let id = |cache: &Cache| {
+            cache.object(ObjectId::new(self.address.as_str(), place.name.as_str(), self.tag.as_str(), place.size))
+        };
+        self.cache.as_ref().map(id)
+    }
+}
+
+/// An object that is opened by the first read of it.
+struct Origin {
+    bucket: Bucket,
+    name: String,
+    size: u64,
+    object: OnceCell<Object>,
+}
+
+#[async_trait]
+impl Fetch for Origin {
+    async fn fetch(&self, range: Range<u64>) -> Result<Bytes> {
+        if let Some(object) = self.object.get() {
+            return object.read(range).await;
+        }
+        let (object, bytes) = self.bucket.open_object_reading(&self.name, range).await?;
+        if object.size() != self.size {
+            let fault = plastron_sources::Fault::Corrupt {
+                what: self.name.clone(),
+                start: 0,
+                end: object.size(),
+                check: format!("it has {} bytes, and should have {}", object.size(), self.size),
+            };
+            return Err(plastron_sources::Error::new("get", self.name.as_str(), fault));
+        }
+        // Somebody else may have been first; then theirs is as good.
+        drop(self.object.set(object));
+        Ok(bytes)
+    }
+}
+
+#[async_trait]
+impl LogObjects for BucketObjects {
+    async fn create(&self, name: &str, pieces: Vec<Bytes>) -> Result<()> {
+        self.bucket.put(name, pieces).await.map(drop)
+    }
+
+    async fn begin(&self, name: &str) -> Result<Box<dyn LogObjectWriter>> {
+        Ok(Box::new(self.bucket.writer(name).await?))
+    }
+
+    async fn read(&self, place: &ObjectPlace, range: Range<u64>) -> Result<Bytes> {
+        let origin = self.origin(&place.name, place.size);
+        match self.cached(place) {
+            Some(cached) => cached.read(&(origin as Arc<dyn Fetch>), range, place.priority).await,
+            None => origin.fetch(range).await,
+        }
+    }
+
+    async fn read_afresh(&self, place: &ObjectPlace, range: Range<u64>) -> Result<Bytes> {
+        self.origin(&place.name, place.size).fetch(range).await
+    }
+
+    fn try_read(&self, place: &ObjectPlace, range: Range<u64>) -> Option<Bytes> {
+        let cached = self.cached(place)?;
+        let mut bytes = vec![0; usize::try_from(range.end - range.start).ok()?];
+        cached.try_read_as(range.start, &mut bytes, place.priority)?;
+        Some(bytes.into())
+    }
+
+    async fn admit(&self, place: &ObjectPlace, pieces: Vec<Bytes>) {
+        let (Some(cached), Some(cache)) = (self.cached(place), &self.cache) else { return };
+        let block = usize::try_from(cache.block_size()).unwrap_or(usize::MAX);
+        let (mut offset, mut waiting) = (0, Vec::new());
+        for mut piece in pieces {
+            while !piece.is_empty() {
+                let now = piece.split_to(piece.len().min(block - waiting.len()));
+                waiting.extend_from_slice(&now);
+                if waiting.len() == block {
+                    cached.insert(offset, &waiting, place.priority).await;
+                    offset += waiting.len() as u64;
+                    waiting.clear();
+                }
+            }
+        }
+        if !waiting.is_empty() {
+            cached.insert(offset, &waiting, place.priority).await;
+        }
+    }
+}
+
+#[async_trait]
+impl LogObjectWriter for ObjectWriter {
+    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        ObjectWriter::write(self, bytes).await
+    }
+
+    async fn finish(self: Box<Self>) -> Result<()> {
+        ObjectWriter::finish(*self).await.map(drop)
+    }
+}
