@@ -163,10 +163,19 @@ impl FileSystem {
     pub async fn put_file(&self, name: &str, path: impl AsRef<Path>) -> Result<ObjectInfo> {
         let path = path.as_ref();
         let info = self.bucket().put_file(name, path).await?;
-        if let Some(caching) = &self.shared.caching {
-            caching.admit_file(&info, path).await;
-        }
+        self.admit_file(&info, path).await;
         Ok(info)
+    }
+
+    /// Puts the content of the local file at `path` into the cache, from which [`FileSystem::bucket`] was given the file that `info` is
+    /// about: for a caller who has to report that it is stored before the cache has it. [`FileSystem::put_file`] does both.
+    ///
+    /// What differs from the file, and what the cache does not take, is left out and read from the bucket when it is needed. Nothing
+    /// happens without a cache or if what is created does not enter it.
+    pub async fn admit_file(&self, info: &ObjectInfo, path: impl AsRef<Path>) {
+        if let Some(caching) = &self.shared.caching {
+            caching.admit_file(info, path.as_ref()).await;
+        }
     }
 
     /// Removes the file, from the bucket and from this process's cache. Handles that are open may fail with `NotFound` from then

@@ -77,3 +77,54 @@ fn a_missed_goal_is_an_exit_code_only_if_asked_for() {
     assert_eq!(done.code, if missed > 0 { 1 } else { 0 }, "{done:?}");
     assert_eq!(place.run(&all[..4]).code, 0);
 }
+
+/// The extension and the Python that has WiredTiger, if they are there: the tests of all crates together build and install them.
+#[allow(clippy::print_stdout, reason = "what is not run is named")]
+fn wiredtiger() -> Option<[String; 2]> {
+    let library = std::env::current_exe().unwrap().parent().unwrap().join("libplastron_wiredtiger.so");
+    if !library.exists() {
+        println!("NOT RUN: the extension is not built; it is with --workspace");
+        return None;
+    }
+    let setup = concat!(env!("CARGO_MANIFEST_DIR"), "/wiredtiger/tests/setup");
+    let done = std::process::Command::new(setup).stderr(std::process::Stdio::inherit()).output().unwrap();
+    assert!(done.status.success(), "WiredTiger could not be built, see above");
+    Some([library.display().to_string(), String::from_utf8(done.stdout).unwrap().trim().to_owned()])
+}
+
+#[test]
+fn wiredtiger_is_measured_and_nothing_is_left() {
+    let Some([extension, python]) = wiredtiger() else { return };
+    let place = Place::new();
+    let scratch = place.path("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    let scratch_option = scratch.to_str().unwrap();
+    let done = place.ok(&[
+        "bench",
+        "wiredtiger",
+        "--quick",
+        "--json",
+        "--scratch",
+        scratch_option,
+        "--extension",
+        &extension,
+        "--python",
+        &python,
+    ]);
+    let record = &done.records()[0];
+    let rows = record["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2, "{record}");
+    for row in rows {
+        assert!(row["measured"].as_f64().unwrap() > 0.0 && row["peer"]["measured"].as_f64().unwrap() > 0.0, "{row}");
+        assert!(row["met"].is_boolean(), "{row}");
+    }
+    assert_eq!(place.names(), Vec::<String>::new());
+    assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0);
+}
+
+#[test]
+fn without_wiredtiger_it_says_what_is_missing() {
+    let done = Place::new().run(&["bench", "wiredtiger", "--python", "/no/such/python"]);
+    assert_ne!(done.code, 0);
+    assert!(done.stderr.contains("/no/such/python") && done.stderr.contains("--python"), "{done:?}");
+}

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::TryStreamExt;
-use plastron_sources::ErrorKind;
+use plastron_sources::{ErrorKind, ObjectInfo};
 
 use crate::abi::flags::{TYPE_DATA, TYPE_REGULAR};
 use crate::abi::{self, Session};
@@ -33,7 +33,12 @@ pub(crate) struct FileSystem {
     files: plastron::FileSystem,
     /// The open handles by name, with their references.
     handles: Mutex<HashMap<String, Open>>,
+    /// What was flushed and is to enter the cache.
+    flushed: Mutex<HashMap<String, ObjectInfo>>,
 }
+
+/// Objects between their flush and its finish that are remembered at the most.
+const MAX_FLUSHED: usize = 1024;
 
 #[derive(Debug)]
 struct Open {
@@ -65,7 +70,14 @@ impl FileSystem {
         let extension = Arc::clone(source.extension());
         let files =
             extension.runtime().block_on(bucket::open(&extension, source.provider(), bucket, auth_token, config))?;
-        Ok(LIVE.insert(Self { table: TABLE, owner, extension, files, handles: Mutex::default() }))
+        Ok(LIVE.insert(Self {
+            table: TABLE,
+            owner,
+            extension,
+            files,
+            handles: Mutex::default(),
+            flushed: Mutex::default(),
+        }))
     }
 
     /// What all file systems of the connection share.
@@ -73,9 +85,29 @@ impl FileSystem {
         &self.extension
     }
 
-    /// Stores the file at `path` as `object`.
+    /// Stores the file at `path` as `object`. It enters the cache with [`FileSystem::finish`].
     pub(crate) fn put_file(&self, object: &str, path: &Path) -> Result<(), plastron::Error> {
-        self.extension.wait(|| async { Box::pin(self.files.put_file(object, path)).await.map(drop) })
+        let bucket = self.files.bucket();
+        let info = self.extension.wait(|| async { Ok(Box::pin(bucket.put_file(object, path)).await?) })?;
+        let mut flushed = self.flushed();
+        if flushed.len() >= MAX_FLUSHED {
+            // Tables that were dropped between the two calls; what is forgotten enters the cache when it is read.
+            flushed.clear();
+        }
+        flushed.insert(object.to_owned(), info);
+        Ok(())
+    }
+
+    /// Puts the file at `path`, which was stored as `object`, into the cache. WiredTiger panics if this fails, so it can't.
+    pub(crate) fn finish(&self, object: &str, path: &Path) {
+        let flushed = self.flushed().remove(object);
+        if let Some(info) = flushed {
+            self.extension.runtime().block_on(self.files.admit_file(&info, path));
+        }
+    }
+
+    fn flushed(&self) -> MutexGuard<'_, HashMap<String, ObjectInfo>> {
+        self.flushed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the object holds exactly the bytes of the file at `path`.

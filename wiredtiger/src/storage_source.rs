@@ -229,10 +229,11 @@ unsafe extern "C" fn flush_finish(
         // SAFETY: WiredTiger holds a reference during the call.
         let source = unsafe { StorageSource::find(source) }?;
         Ok(source.extension.enter(session, "ss_flush_finish", || {
-            // The object entered the cache as it was flushed; nothing is left to do but to refuse nonsense.
-            source.file_system(file_system)?;
+            let files = source.file_system(file_system)?;
             // SAFETY: strings of WiredTiger's.
-            unsafe { (strings::required(local, "the source")?, strings::required(object, "the object")?) };
+            let (local, object) =
+                unsafe { (strings::required(local, "the source")?, strings::required(object, "the object")?) };
+            files.finish(object, &below(source.extension.home(), local));
             Ok(())
         }))
     })

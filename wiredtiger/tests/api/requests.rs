@@ -70,6 +70,11 @@ fn opening_is_one_request_and_what_was_read_or_flushed_is_none() {
         let bucket = source::customize(store, Some("counted"), Some(&line.token()), None).unwrap();
         assert_eq!(source::flush(store, bucket, Some("local"), Some("object")), 0, "{:?}", mock.errors());
         let before = line.requests();
+        assert_eq!(source::flush_finish(store, bucket, Some("local"), Some("object")), 0);
+        assert_eq!(line.requests(), before, "it enters the cache from the local file");
+        // Finished again, or without it: nothing happens, since WiredTiger would panic.
+        assert_eq!(source::flush_finish(store, bucket, Some("local"), Some("object")), 0);
+        assert_eq!(source::flush_finish(store, bucket, Some("not-there"), Some("never-flushed")), 0);
         let open = files::open(bucket, Some("object"), 1, 0x100).unwrap();
         assert_eq!(handle::size(open), Ok(5 << 20));
         assert_eq!(line.requests() - before, 1, "opening is one request, the size comes with it");

@@ -9,6 +9,8 @@
 //! * [`latency`]: cold reads from far away, with read-ahead against without;
 //! * [`resident`]: what memory a large read takes, measured in a process of its own.
 //!
+//! [`wiredtiger`] does the same for real WiredTiger on the extension.
+//!
 //! How large and how often is in [`sizes`]; `docs/performance.md` has the results and says what they mean.
 
 mod bare;
@@ -26,6 +28,7 @@ mod row;
 mod scratch;
 mod sizes;
 mod transfers;
+mod wiredtiger;
 
 use clap::{Args, Subcommand};
 
@@ -33,6 +36,7 @@ use crate::context::Context;
 use crate::failure::Result;
 use fs::BenchFs;
 use resident::Resident;
+use wiredtiger::BenchWiredTiger;
 
 /// Options of `bench`.
 #[derive(Debug, Args)]
@@ -48,6 +52,9 @@ pub(crate) struct Bench {
 enum What {
     /// The file system, side by side with what stands beneath it
     Fs(BenchFs),
+    /// Real WiredTiger on the extension, side by side with WiredTiger and with `object_store`
+    #[command(name = "wiredtiger")]
+    WiredTiger(BenchWiredTiger),
     /// Read an object once and tell the peak of resident memory: what `bench fs` starts in a process of its own
     #[command(hide = true)]
     Resident(Resident),
@@ -58,6 +65,7 @@ impl Bench {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         match self.what {
             What::Fs(fs) => Box::pin(fs.run(context)).await,
+            What::WiredTiger(wiredtiger) => Box::pin(wiredtiger.run(context)).await,
             What::Resident(resident) => Box::pin(resident.run(context)).await,
         }
     }
