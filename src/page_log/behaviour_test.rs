@@ -153,6 +153,17 @@ async fn a_follower_reads_what_was_published_and_waits_for_the_next_state() {
     ] {
         assert_eq!(result.unwrap_err().kind(), ErrorKind::Unsupported);
     }
+    // A run that goes beyond the checkpoint shows what the checkpoint had, and the rest with the next one; back again as well.
+    leader.merge_indexes().await.unwrap();
+    for (lsn, bytes) in [(first, "a"), (second, "b"), (first, "a"), (second, "b")] {
+        let state = LogState::decode(&leader.state_at(lsn).encode(), "state").unwrap();
+        assert_eq!(state.runs().len(), 1);
+        follower.advance(&state).await.unwrap();
+        assert_eq!(
+            (behind.get(1, Lsn::MAX).await.unwrap().records[0].bytes.as_ref(), follower.last_lsn()),
+            (bytes.as_bytes(), lsn)
+        );
+    }
     assert_eq!(follower.advance(&LogState::new(1)).await.unwrap_err().kind(), ErrorKind::Invalid);
     assert_eq!(leader.advance(&leader.state()).await.unwrap_err().kind(), ErrorKind::Invalid);
 }
@@ -317,6 +328,49 @@ async fn a_cold_get_takes_a_block_and_a_record_and_a_warm_one_nothing() {
     let before = gets();
     log.table(1).get(701, lsns[701]).await.unwrap();
     assert!(gets() - before <= 1);
+}
+
+/// In a directory, through the cache: what was written is in it, and what was read stays in it, across logs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_block_cache_has_what_was_written_and_what_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("source=dir_store,bucket=\"{}\"", folder.path().display());
+    let bucket = plastron_sources::Bucket::open(BucketOptions::parse(&text).unwrap()).await.unwrap();
+    let gets = || bucket.stats().requests_of(RequestKind::Get) + bucket.stats().requests_of(RequestKind::Head);
+    let cache = || crate::Store::open_cache(plastron_cache::CacheOptions::new());
+    let mut parts = PageLogParts::new(bucket.clone());
+    (parts.keys, parts.cache) = (fixed_keys("cache"), Some(cache().await.unwrap()));
+    let log = PageLog::open(parts.clone(), &LogState::new(DATABASE), 1).await.unwrap();
+    let mut lsns = Vec::new();
+    for number in 0..300_u64 {
+        lsns.push(log.table(1).put(number, PutArgs::full(), vec![number as u8; 4000]).await.unwrap());
+    }
+    log.flush_now(lsns[299]).await.unwrap();
+    let read_all = async |log: &PageLog| {
+        for (number, lsn) in lsns.iter().enumerate() {
+            let chain = log.table(1).get(number as u64, *lsn).await.unwrap();
+            assert_eq!(chain.records[0].bytes, vec![number as u8; 4000]);
+        }
+    };
+    let before = gets();
+    read_all(&log).await;
+    let reader = PageLog::open_for_reading(parts.clone(), &log.state()).await.unwrap();
+    read_all(&reader).await;
+    assert_eq!(gets(), before);
+    log.merge_indexes().await.unwrap();
+    let state = log.state();
+    assert_eq!((state.segments().len(), state.runs().len()), (0, 1));
+    // A cache that has nothing: each of five blocks of 256 KiB once, and the run.
+    parts.cache = Some(cache().await.unwrap());
+    let reader = PageLog::open_for_reading(parts.clone(), &state).await.unwrap();
+    read_all(&reader).await;
+    let taken = gets() - before;
+    assert!((2..=9).contains(&taken), "{taken} requests");
+    let again = PageLog::open_for_reading(parts, &state).await.unwrap();
+    read_all(&again).await;
+    assert_eq!(gets() - before, taken);
+    assert!(again.verify().await.is_clean());
+    log.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -129,7 +129,7 @@ async fn puts_wait_when_the_memory_is_used_up_and_go_on_when_there_is_room() {
             count.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let held = objects.held(4).await;
+    let held = objects.held(3).await;
     SystemClock.sleep(Duration::from_millis(100)).await;
     let stopped = written.load(Ordering::Relaxed);
     let budget = log.shared.options.budget();

@@ -1,6 +1,6 @@
 //! The background task that merges indexes, and the same at once for those who ask.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::PageLogFault;
@@ -31,7 +31,7 @@ pub(crate) async fn run_merger(shared: Arc<Shared>) {
 /// Those of [`merge`]; everything is as it was then.
 pub(crate) async fn merge_once(shared: &Shared, least: usize) -> Result<bool, PageLogFault> {
     let _one = shared.merging.lock().await;
-    let (inputs, trims, number) = {
+    let (inputs, trims, number, mut room) = {
         let mut intake = shared.lock();
         if let Some(fault) = intake.failure() {
             return Err(fault.clone());
@@ -39,10 +39,11 @@ pub(crate) async fn merge_once(shared: &Shared, least: usize) -> Result<bool, Pa
         let Some(inputs) = plan(intake.durable(), least) else { return Ok(false) };
         // A trim that may still be abandoned takes nothing away.
         let trims = intake.trims().up_to(intake.settled());
-        (inputs, trims, intake.next_run())
+        let kept = intake.durable().runs.len() - inputs.runs.len();
+        let room = shared.filter_room(intake.durable().runs.get(..kept).unwrap_or_default());
+        (inputs, trims, intake.next_run(), room)
     };
     let header = RunHeader { database: shared.database, epoch: shared.epoch, number };
-    let mut room = *shared.filter_room.lock().unwrap_or_else(PoisonError::into_inner);
     let size = shared.options.index_block_size;
     let run = merge(&inputs, header, size, &trims, &mut room, &*shared.objects).await?;
     if let Some(run) = &run {

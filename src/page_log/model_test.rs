@@ -306,7 +306,7 @@ async fn compare(log: &PageLog, model: &Model, table: u64, page: u64, lsn: Lsn) 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn the_log_does_what_the_model_does(ops in prop::collection::vec(any_op(), 1..120), sealed: bool, compressed: bool) {

@@ -45,7 +45,10 @@ async fn open_run(
 ) -> Result<Run, PageLogFault> {
     let same = |run: &&Arc<Run>| RunRef { limit: reference.limit, ..run.reference().clone() } == *reference;
     match known.runs.iter().find(same) {
-        Some(run) => Ok(run.limited(reference.limit)),
+        Some(run) => {
+            *filter_room = filter_room.saturating_sub(run.filter_size());
+            Ok(run.named(reference.clone()))
+        }
         None => Run::open(reference.clone(), objects, filter_room).await,
     }
 }

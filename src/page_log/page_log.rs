@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use plastron_cache::Cache;
@@ -143,7 +143,6 @@ impl PageLog {
             blocks: BlockPool::new(options.index_memory / 2),
             victims: VictimCache::new(options.victim_cache),
             openers: SegmentOpeners::new(),
-            filter_room: Mutex::new(filter_room),
             merging: tokio::sync::Mutex::new(()),
             options,
         });
@@ -302,7 +301,7 @@ impl PageLog {
             )));
         }
         let known = Arc::clone(self.shared.lock().durable());
-        let mut room = *self.shared.filter_room.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut room = self.shared.filter_room(&[]);
         let durable = open_durable(state, &known, &self.shared.objects, &mut room).await?;
         let next = Intake::new(state, durable, None, self.shared.options.budget());
         {

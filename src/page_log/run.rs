@@ -107,6 +107,11 @@ impl Run {
         Self { reference, inner: Arc::clone(&self.inner) }
     }
 
+    /// The same run as `reference` knows it, which differs in its limit at the most.
+    pub(crate) fn named(&self, reference: RunRef) -> Self {
+        Self { reference, inner: Arc::clone(&self.inner) }
+    }
+
     pub(crate) fn reference(&self) -> &RunRef {
         &self.reference
     }
@@ -114,6 +119,11 @@ impl Run {
     /// The segments that it speaks of.
     pub(crate) fn segments(&self) -> &[SegmentRef] {
         &self.inner.tail.segments
+    }
+
+    /// Bytes that its filters take in memory.
+    pub(crate) fn filter_size(&self) -> u64 {
+        self.inner.filter.as_ref().map_or(0, |filter| filter.size() as u64)
     }
 
     /// False if it has nothing of the page for sure.

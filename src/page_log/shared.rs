@@ -13,6 +13,7 @@ use super::lsn::Lsn;
 use super::objects::LogObjects;
 use super::options::PageLogOptions;
 use super::record_cache::RecordCache;
+use super::run::Run;
 use super::segment_keys::SegmentOpeners;
 use super::victim_cache::VictimCache;
 
@@ -44,8 +45,6 @@ pub(crate) struct Shared {
     pub(crate) blocks: BlockPool,
     pub(crate) victims: VictimCache,
     pub(crate) openers: SegmentOpeners,
-    /// Bytes left for the filters of runs.
-    pub(crate) filter_room: Mutex<u64>,
     /// One merge at a time.
     pub(crate) merging: tokio::sync::Mutex<()>,
 }
@@ -112,6 +111,12 @@ impl Shared {
             // Closed because the log has failed, or was closed.
             Err(_) => Err(self.lock().failure().cloned().unwrap_or(PageLogFault::Closed { operation: "put" })),
         }
+    }
+
+    /// Bytes left for filters beside those of `runs`: half of the memory for indexes is theirs.
+    pub(crate) fn filter_room(&self, runs: &[Arc<Run>]) -> u64 {
+        let taken: u64 = runs.iter().map(|run| run.filter_size()).sum();
+        (self.options.index_memory / 2).saturating_sub(taken)
     }
 
     /// Gives bytes back to the budget.
