@@ -27,8 +27,11 @@ use plastron_sources::{Bucket, BucketOptions, ErrorKind};
 /// Small parts, so that large objects are cheap; no hedging, which would send what the rules do not expect.
 const SETTINGS: &str = "part_size=5MB,hedge=(enabled=false)";
 
+/// When a back end has taken this long, only every third request is died at.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// How long random deaths are tried on one back end, and how many there are at least and at most.
-const RANDOM_TIME: Duration = Duration::from_secs(6);
+const RANDOM_TIME: Duration = Duration::from_secs(4);
 const RANDOM_ROUNDS: std::ops::Range<u32> = 8..60;
 
 /// What is put.
@@ -46,7 +49,7 @@ impl Kind {
     const ALL: [Self; 3] = [Self::Small, Self::Large, Self::Stream];
 
     fn bytes(self) -> usize {
-        if self == Self::Small { 70_000 } else { 11_000_000 }
+        if self == Self::Small { 70_000 } else { 5_600_000 }
     }
 }
 
@@ -175,6 +178,7 @@ async fn at_every_request(scene: &mut Scene) {
     let proxy = FaultProxy::before(&server.url).start().await.unwrap();
     // The probe at start is killed in the random rounds.
     let through = format!("{},{SETTINGS},probe=off", server.store_string_at(&proxy.url(), "killed", &prefix));
+    let started = Instant::now();
     let hang = || Rule::new(Fault::Hang { at: None });
     for kind in Kind::ALL {
         for lost in [false, true] {
@@ -212,7 +216,7 @@ async fn at_every_request(scene: &mut Scene) {
                 kill(child);
                 let when = format!("at request {requests}{}: {seen}", if lost { ", answer lost" } else { "" });
                 scene.check(kind, &name, &path, &when, ",probe=off").await;
-                requests += 1;
+                requests += if started.elapsed() < PATIENCE { 1 } else { 3 };
             }
         }
     }

@@ -250,6 +250,24 @@ async fn truncated_request() {
     assert!(seen.is_empty() || seen[0].1.is_none(), "the server never has the whole body");
 }
 
+/// As Node does: it says 400 to a request that breaks off.
+#[tokio::test]
+async fn what_a_server_says_to_a_truncated_request_is_not_passed_on() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let upstream = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut part = [0; 1024];
+        stream.read(&mut part).await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let rule = Rule::new(Fault::TruncateRequest { at: 3 });
+    let proxy = FaultProxy::before(upstream).rules(Rules::new(1, [rule])).start().await.unwrap();
+    let outcome = put(&proxy, "/", "", "abcdef").await;
+    assert_eq!((outcome.text.as_str(), outcome.end), ("", Err(ErrorKind::ConnectionReset)));
+}
+
 #[tokio::test]
 async fn corrupted_response() {
     let echo = Echo::start().await;

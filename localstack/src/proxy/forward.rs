@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use plastron_sources::clock::{Clock as _, SystemClock};
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -66,7 +66,8 @@ impl Passage {
             }
             _ => {}
         }
-        let cuts_request = plan.request.truncate.is_some();
+        let length = body.size_hint().exact();
+        let cuts_request = plan.request.truncate.is_some_and(|at| length.is_none_or(|length| at < length));
         let body = FaultyBody::new(body, Way::Up, plan.request.clone(), false, Arc::clone(&self.shared.ledger));
         let mut upstream = self.upstream.lock().await;
         let response = match upstream.send(Request::from_parts(parts, body)).await {
@@ -81,6 +82,11 @@ impl Passage {
                 };
             }
         };
+        if cuts_request {
+            // A server may answer what it got only a part of (Node says 400 to it); that is not for the client.
+            upstream.close();
+            return Err(self.reset());
+        }
         match plan.end {
             Some(End::Reset { .. }) => {
                 self.drain(response.into_body()).await;
