@@ -2,7 +2,8 @@
 //!
 //! Two kinds of death. *At every request*: a proxy lets the first k requests of a put through and holds all later ones, and then the
 //! process is killed; k goes from nothing to all of them, once with request k unseen by the server and once with its answer
-//! lost. *At any moment*: the process is killed after a random time. Each time the same put is run again, against the server itself.
+//! lost (where a creator claims the right to complete, one dead creator's claim is waited for, which takes half a minute).
+//! *At any moment*: the process is killed after a random time. Each time the same put is run again, against the server itself.
 
 #![allow(
     clippy::unwrap_used,
@@ -179,48 +180,59 @@ async fn at_every_request(scene: &mut Scene) {
     // The probe at start is killed in the random rounds.
     let through = format!("{},{SETTINGS},probe=off", server.store_string_at(&proxy.url(), "killed", &prefix));
     let started = Instant::now();
-    let hang = || Rule::new(Fault::Hang { at: None });
+    let mut waited_for_a_claim = false;
     for kind in Kind::ALL {
+        let (requests, claim) = usual_requests(scene, &proxy, &through, kind).await;
         for lost in [false, true] {
-            let mut requests = 0;
-            loop {
+            let mut request = 0;
+            while request < requests {
+                let at = request;
+                request += if started.elapsed() < PATIENCE { 1 } else { 3 };
+                // A dead creator's claim is waited for: once is enough.
+                let claimed = claim.is_some_and(|claim| at > claim || (lost && at == claim));
+                if claimed && std::mem::replace(&mut waited_for_a_claim, true) {
+                    continue;
+                }
                 let (name, path) = scene.next(kind);
                 proxy.clear_counters();
-                proxy.set_rules(if lost {
-                    Rules::new(
-                        0,
-                        [Rule::new(Fault::LostAcknowledgement).skip(requests).times(1), hang().skip(requests + 1)],
-                    )
-                } else {
-                    Rules::new(0, [hang().skip(requests)])
-                });
+                proxy.set_rules(die_at(at, lost));
                 let mut child = put(&through, kind, &name, &path);
-                let held = loop {
-                    if proxy.faults().contains_key("hang") {
-                        break true;
-                    }
-                    if child.try_wait().unwrap().is_some() {
-                        break false;
-                    }
+                while child.try_wait().unwrap().is_none() && !proxy.faults().contains_key("hang") {
                     std::thread::sleep(Duration::from_millis(2));
-                };
-                let seen = format!("{:?}", proxy.records());
-                if !held {
-                    let done = child.wait_with_output().unwrap();
-                    assert!(done.status.success(), "{seen}: {}", String::from_utf8_lossy(&done.stderr));
-                    let least = if kind == Kind::Small { 2 } else { 5 };
-                    assert!(requests >= least, "{kind:?}: only {requests} requests, {seen}");
-                    scene.assert_absent_or_whole(kind, &name, "not").await;
-                    break;
                 }
                 kill(child);
-                let when = format!("at request {requests}{}: {seen}", if lost { ", answer lost" } else { "" });
+                let lost = if lost { ", answer lost" } else { "" };
+                let when = format!("at request {at} of {requests}{lost}: {:?}", proxy.records());
                 scene.check(kind, &name, &path, &when, ",probe=off").await;
-                requests += if started.elapsed() < PATIENCE { 1 } else { 3 };
             }
         }
     }
     proxy.stop().await;
+}
+
+/// Lets so many requests pass, and none of those that follow.
+fn die_at(request: u64, lost: bool) -> Rules {
+    let hang = |skip| Rule::new(Fault::Hang { at: None }).skip(skip);
+    if lost {
+        Rules::new(0, [Rule::new(Fault::LostAcknowledgement).skip(request).times(1), hang(request + 1)])
+    } else {
+        Rules::new(0, [hang(request)])
+    }
+}
+
+/// How many requests a put makes, and which of them claims the right to complete it, where that is needed.
+async fn usual_requests(scene: &mut Scene, proxy: &FaultProxy, store: &str, kind: Kind) -> (u64, Option<u64>) {
+    let (name, path) = scene.next(kind);
+    proxy.clear_rules();
+    proxy.clear_counters();
+    let done = put(store, kind, &name, &path).wait_with_output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    scene.assert_absent_or_whole(kind, &name, "not").await;
+    let records = proxy.records();
+    let least = if kind == Kind::Small { 2 } else { 5 };
+    assert!(records.len() >= least, "{kind:?}: {records:?}");
+    let claim = records.iter().position(|record| record.method == "PUT" && record.path.contains("_plastron/claims/"));
+    (records.len() as u64, claim.map(|claim| claim as u64))
 }
 
 /// Kills puts at random moments.
@@ -264,9 +276,11 @@ async fn run(server: Option<Server>) {
     let left: Vec<&String> = left.iter().filter(|name| name.starts_with("_plastron/")).collect();
     let probes = left.iter().filter(|name| name.starts_with("_plastron/probe/")).count();
     let sums = left.iter().filter(|name| name.starts_with("_plastron/sums/")).count();
-    assert_eq!(left.len(), probes + sums, "{left:?}");
+    let claims = left.iter().filter(|name| name.starts_with("_plastron/claims/")).count();
+    assert_eq!(left.len(), probes + sums + claims, "{left:?}");
     let streams = expected.iter().filter(|name| name.starts_with("Stream/")).count();
-    println!("{probes} probe objects and {} lists of checksums are left without a use", sums - streams.min(sums));
+    let lists = sums - streams.min(sums);
+    println!("{probes} probe objects, {claims} claims and {lists} lists of checksums are left without a use");
     if server.is_none() {
         let temporary = scene.files.path().join("bucket/_plastron/tmp");
         for entry in std::fs::read_dir(temporary).into_iter().flatten() {
