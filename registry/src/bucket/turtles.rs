@@ -1,0 +1,56 @@
+//! The history: list, read a chosen one, remove.
+
+use futures::stream::{BoxStream, StreamExt};
+use plastron_config::ErrorKind;
+
+use super::objects::ListedTurtle;
+use super::registry::BucketRegistry;
+use crate::error::{Fault, Result};
+use crate::version::Versioned;
+
+impl BucketRegistry {
+    /// All turtles that are there, oldest first. Orphans of leaders that were fenced may be among them; [`BucketRegistry::turtle`] tells.
+    pub fn turtles(&self) -> BoxStream<'static, Result<ListedTurtle>> {
+        let registry = self.clone();
+        let turtles = self.objects.list_after(0);
+        turtles.map(move |turtle| turtle.map_err(|error| registry.error("list", None, error.into()))).boxed()
+    }
+
+    /// The turtle of that number; none if it has no content, since nothing had been published yet.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none, or if the one behind it is there and does not follow it: then a fenced leader left it behind. Else as
+    /// [`CheckpointRegistry::read`](crate::CheckpointRegistry::read).
+    pub async fn turtle(&self, sequence: u64) -> Result<Option<Versioned>> {
+        let result = async {
+            let Some(found) = self.fetch(sequence).await? else { return Err(Fault::NoSuchTurtle { sequence }) };
+            let next = match sequence.checked_add(1) {
+                Some(next) => self.fetch(next).await?,
+                None => None,
+            };
+            match next {
+                Some(next) if next.object.previous != found.version.checksum => Err(Fault::Orphan { sequence }),
+                _ => Ok(found.object.content.map(|content| Versioned { version: found.version, content })),
+            }
+        };
+        result.await.map_err(|fault| self.error("read", Some(sequence), fault))
+    }
+
+    /// Removes the turtle of that number, for GC; says whether it was there. That nobody needs it is for the caller to know.
+    ///
+    /// # Errors
+    /// `Invalid` for the newest, on which all fencing rests, and for those above it; those of the store.
+    pub async fn remove(&self, sequence: u64) -> Result<bool> {
+        let result = async {
+            if self.objects.list_after(sequence).next().await.transpose()?.is_none() {
+                return Err(Fault::Newest { sequence });
+            }
+            match self.objects.remove(sequence).await {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        };
+        result.await.map_err(|fault| self.error("remove", Some(sequence), fault))
+    }
+}

@@ -1,0 +1,180 @@
+//! One suite that every registry passes. A new one adds a line to [`volumes`].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use plastron_registry::{Acquired, BucketRegistry, CheckpointRegistry, ErrorKind, Leadership, Version};
+use plastron_sources::{Bucket, BucketOptions};
+use tempfile::TempDir;
+
+/// A new, empty volume, as two handles that know nothing of each other, as two processes have them.
+struct Volume {
+    name: &'static str,
+    one: Arc<dyn CheckpointRegistry>,
+    two: Arc<dyn CheckpointRegistry>,
+    _directory: Option<TempDir>,
+}
+
+fn bucket_registry(bucket: Bucket) -> Arc<dyn CheckpointRegistry> {
+    Arc::new(BucketRegistry::new(bucket).polling(Duration::from_millis(5), Duration::from_millis(20)))
+}
+
+/// A new, empty volume of every registry.
+async fn volumes() -> Vec<Volume> {
+    let memory = Bucket::open(BucketOptions::parse("source=memory_store").unwrap()).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let open = async || {
+        let text = format!("source=dir_store,bucket=\"{}\",bucket_prefix=db/", directory.path().display());
+        Bucket::open(BucketOptions::parse(&text).unwrap()).await.unwrap()
+    };
+    let (one, two) = (bucket_registry(open().await), bucket_registry(open().await));
+    vec![
+        Volume {
+            name: "bucket, memory",
+            one: bucket_registry(memory.clone()),
+            two: bucket_registry(memory),
+            _directory: None,
+        },
+        Volume { name: "bucket, dir", one, two, _directory: Some(directory) },
+    ]
+}
+
+fn text(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+#[tokio::test]
+async fn what_is_committed_is_read_by_everybody() {
+    for volume in volumes().await {
+        assert!(volume.one.read().await.unwrap().is_none(), "{}", volume.name);
+        let Acquired { fence, mut version, content } = volume.one.acquire("one").await.unwrap();
+        assert_eq!((content, fence.epoch), (None, 1), "{}", volume.name);
+        assert!(volume.two.read().await.unwrap().is_none(), "nothing was committed: {}", volume.name);
+        for content in ["a", "", "c"] {
+            let next = volume.one.commit(&fence, &version, text(content)).await.unwrap();
+            assert_eq!((next.sequence, next.epoch), (version.sequence + 1, 1), "{}", volume.name);
+            version = next;
+            let found = volume.two.read().await.unwrap().unwrap();
+            assert_eq!((found.version, found.content), (version, text(content)), "{}", volume.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_takeover_fences_every_predecessor_for_good() {
+    for volume in volumes().await {
+        let first = volume.one.acquire("one").await.unwrap();
+        let base = volume.one.commit(&first.fence, &first.version, text("a")).await.unwrap();
+        let second = volume.two.acquire("two").await.unwrap();
+        assert_eq!((second.content.clone(), second.fence.epoch), (Some(text("a")), 2), "{}", volume.name);
+        let third = volume.two.acquire("three").await.unwrap();
+        for (fence, base) in [(&first.fence, base), (&first.fence, first.version), (&second.fence, second.version)] {
+            let error = volume.one.commit(fence, &base, text("lost")).await.unwrap_err();
+            assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Fenced, false), "{}: {error}", volume.name);
+            assert!(error.to_string().contains("'three' took over with epoch 3"), "{}: {error}", volume.name);
+        }
+        let version = volume.two.commit(&third.fence, &third.version, text("b")).await.unwrap();
+        assert_eq!(volume.one.commit(&first.fence, &base, text("lost")).await.unwrap_err().kind(), ErrorKind::Fenced);
+        assert_eq!(volume.one.read().await.unwrap().unwrap().version, version, "{}", volume.name);
+    }
+}
+
+#[tokio::test]
+async fn a_commit_may_be_repeated_and_not_replaced() {
+    for volume in volumes().await {
+        let Acquired { fence, version: base, .. } = volume.one.acquire("one").await.unwrap();
+        let version = volume.one.commit(&fence, &base, text("a")).await.unwrap();
+        assert_eq!(volume.two.commit(&fence, &base, text("a")).await.unwrap(), version, "{}", volume.name);
+        let error = volume.one.commit(&fence, &base, text("b")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{}: {error}", volume.name);
+        volume.one.commit(&fence, &version, text("c")).await.unwrap();
+        assert_eq!(volume.one.commit(&fence, &base, text("a")).await.unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(volume.one.read().await.unwrap().unwrap().content, text("c"), "{}", volume.name);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_before_anything_is_done() {
+    for volume in volumes().await {
+        let Acquired { fence, version, .. } = volume.one.acquire("one").await.unwrap();
+        let large = Bytes::from(vec![0; volume.one.guarantees().max_content_bytes + 1]);
+        let foreign = Version { epoch: 7, ..version };
+        let early = Version { sequence: 0, ..version };
+        for (base, content) in [(version, large), (foreign, text("a")), (early, text("a"))] {
+            let error = volume.one.commit(&fence, &base, content).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{}: {error}", volume.name);
+        }
+        let error = volume.one.acquire(&"x".repeat(1000)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{}: {error}", volume.name);
+        assert!(volume.one.read().await.unwrap().is_none());
+        volume.one.commit(&fence, &version, text("a")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn of_many_who_take_over_at_once_one_is_left() {
+    for volume in volumes().await {
+        let tasks: Vec<_> = (0..6)
+            .map(|number| {
+                let registry = if number % 2 == 0 { Arc::clone(&volume.one) } else { Arc::clone(&volume.two) };
+                tokio::spawn(async move { registry.acquire(&format!("leader {number}")).await.unwrap() })
+            })
+            .collect();
+        let mut all = Vec::new();
+        for task in tasks {
+            all.push(task.await.unwrap());
+        }
+        all.sort_by_key(|acquired| acquired.fence.epoch);
+        assert_eq!(all.iter().map(|acquired| acquired.fence.epoch).collect::<Vec<_>>(), (1..=6).collect::<Vec<_>>());
+        let last = all.pop().unwrap();
+        for Acquired { fence, version, .. } in all {
+            let error = volume.one.commit(&fence, &version, text("lost")).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Fenced, "{}", volume.name);
+        }
+        volume.two.commit(&last.fence, &last.version, text("won")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_watcher_sees_what_is_newer_in_order() {
+    for volume in volumes().await {
+        let mut all = volume.two.watch(None);
+        let mut leader = Leadership::open(Arc::clone(&volume.one), "one").await.unwrap();
+        let mut versions = Vec::new();
+        for content in ["a", "b", "c"] {
+            versions.push(leader.publish(text(content)).await.unwrap());
+            let found = tokio::time::timeout(Duration::from_secs(20), all.next()).await.unwrap().unwrap().unwrap();
+            assert_eq!(
+                (found.version, found.content),
+                (versions[versions.len() - 1], text(content)),
+                "{}",
+                volume.name
+            );
+        }
+        // From the middle: the newest, and not what was overtaken.
+        let found = volume.two.watch(Some(versions[0])).next().await.unwrap().unwrap();
+        assert_eq!(found.version, versions[2], "{}", volume.name);
+        let mut none = volume.two.watch(Some(versions[2]));
+        assert!(tokio::time::timeout(Duration::from_millis(100), none.next()).await.is_err(), "{}", volume.name);
+    }
+}
+
+#[tokio::test]
+async fn a_leader_goes_on_over_what_it_does_not_know_to_have_published() {
+    for volume in volumes().await {
+        let mut leader = Leadership::open(Arc::clone(&volume.one), "one").await.unwrap();
+        leader.publish(text("a")).await.unwrap();
+        // The same leader, whose answer was lost.
+        volume.two.commit(leader.fence(), &leader.version(), text("b")).await.unwrap();
+        let version = leader.publish(text("c")).await.unwrap();
+        assert_eq!(version.sequence, 4, "{}", volume.name);
+        assert_eq!(leader.content(), Some(&text("c")));
+        let second = volume.two.acquire("two").await.unwrap();
+        assert_eq!(second.content, Some(text("c")));
+        assert_eq!(leader.publish(text("d")).await.unwrap_err().kind(), ErrorKind::Fenced);
+        assert!(leader.is_fenced());
+    }
+}
