@@ -2,7 +2,7 @@
 //!
 //! Two kinds of death. *At every request*: a proxy lets the first k requests of a put through and holds all later ones, and then the
 //! process is killed; k goes from nothing to all of them, once with request k unseen by the server and once with its answer
-//! lost (where a creator claims the right to complete, one dead creator's claim is waited for, which takes half a minute).
+//! lost (where a creator claims the right to complete, one dead creator's claim is waited for, which takes 15 seconds).
 //! *At any moment*: the process is killed after a random time. Each time the same put is run again, against the server itself.
 
 #![allow(

@@ -37,10 +37,10 @@ use crate::list::ListOptions;
 use crate::sums::{BLOCK_BYTES, Creation, SumsBuilder};
 
 /// How often a holder renews.
-const RENEWAL: Duration = Duration::from_secs(5);
+const RENEWAL: Duration = Duration::from_secs(3);
 
 /// For how long a claim must have stayed the same to be taken over.
-const LEASE: Duration = Duration::from_secs(30);
+const LEASE: Duration = Duration::from_secs(15);
 
 /// What a waiter pauses for at most before it looks again.
 const PAUSE: Duration = Duration::from_millis(200);
