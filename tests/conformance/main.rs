@@ -70,6 +70,7 @@ on_every_backend!(
     reading::ranges_are_exact,
     reading::many_ranges_at_once,
     reading::ranges_outside_are_refused,
+    reading::opening_by_reading_a_part_is_verified_too,
     reading::a_foreign_object_is_read_unverified_or_refused,
     reading::a_changed_object_is_noticed,
     listing::names_come_in_bytewise_order,

@@ -30,6 +30,23 @@ pub(crate) async fn ranges_are_exact(place: Place) {
     }
 }
 
+pub(crate) async fn opening_by_reading_a_part_is_verified_too(place: Place) {
+    let bucket = place.open().await;
+    let data = body((3 << 20) + 5, 9);
+    let put = bucket.put("object", data.clone()).await.unwrap();
+    let end = data.len() as u64;
+    for range in [0..1, 0..end, (1 << 20) + 7..(1 << 20) + 9, end - 1..end, 300_000..2_900_000] {
+        let (object, bytes) = bucket.open_object_reading("object", range.clone()).await.unwrap();
+        assert!(bytes == data[range.start as usize..range.end as usize], "{range:?} differs");
+        assert_eq!((object.size(), object.info().checksums), (end, put.checksums), "{range:?}");
+    }
+    assert_eq!(bucket.stats().event(plastron_sources::Event::UnverifiedRead), 0);
+    for (name, range, kind) in [("object", end..end + 1, ErrorKind::Invalid), ("absent", 0..1, ErrorKind::NotFound)] {
+        let error = bucket.open_object_reading(name, range).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+    }
+}
+
 pub(crate) async fn many_ranges_at_once(place: Place) {
     let bucket = place.open().await;
     let data = body(3 << 20, 8);

@@ -3,7 +3,7 @@
 use futures::TryStreamExt;
 
 use super::testing::files_in;
-use crate::{Bucket, BucketOptions, ErrorKind, ListOptions};
+use crate::{Bucket, BucketOptions, ErrorKind, Event, ListOptions};
 
 async fn bucket_in(directory: &std::path::Path) -> Bucket {
     let string = format!("source=dir_store,bucket=\"{}\",part_size=5MB", directory.display());
@@ -46,6 +46,14 @@ async fn a_bucket_on_a_directory_does_all_that_a_bucket_does() {
     assert_eq!(names(&other, "", ListOptions::default().delimiter()).await, ["large/", "small"]);
     assert_eq!(names(&other, "large/o", ListOptions::default()).await, ["large/one"]);
 
+    // Opening by reading, at any place, finds the checksums.
+    for range in [0..10, 5_500_000..5_500_010, 11_999_990..12_000_000] {
+        let (object, bytes) = other.open_object_reading("large/one", range.clone()).await.unwrap();
+        assert!(bytes == large[range.start as usize..range.end as usize]);
+        assert_eq!(object.info().checksums, other.head("large/one").await.unwrap().checksums);
+    }
+    assert_eq!(other.stats().event(Event::UnverifiedRead), 0);
+
     // A listing tells the same etag as the object itself, in quotes as everywhere.
     let listed = other.list("small", ListOptions::default()).try_next().await.unwrap().unwrap().into_object().unwrap();
     assert_eq!(listed.etag, other.head("small").await.unwrap().etag);
@@ -58,6 +66,8 @@ async fn a_bucket_on_a_directory_does_all_that_a_bucket_does() {
     let object = bucket_in(directory.path()).await.open_object("large/one").await.unwrap();
     assert_eq!(object.read_all().await.unwrap_err().kind(), ErrorKind::Corrupt);
     assert!(object.read(0..100).await.unwrap() == large[..100]);
+    let error = other.open_object_reading("large/one", 6_000_000..6_000_001).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
 
     for name in ["small", "large/one", "large/two"] {
         other.delete(name).await.unwrap();

@@ -64,7 +64,8 @@ impl Tree {
     /// # Errors
     /// A precondition that does not hold.
     pub(super) fn get_now(&self, name: &Path, options: &GetOptions) -> Option<Result<GetResult>> {
-        let wanted = options.range.as_ref().filter(|_| !options.head)?;
+        // Only for those who know the object: anyone else is told its attributes as well.
+        let wanted = options.range.as_ref().filter(|_| !options.head && options.if_match.is_some())?;
         let length = match wanted {
             object_store::GetRange::Bounded(range) => range.end.saturating_sub(range.start),
             object_store::GetRange::Suffix(length) => *length,

@@ -67,10 +67,9 @@ impl DirStore {
             let opened = tree.open(&name).map_err(fault)?;
             options.check_preconditions(&opened.meta)?;
             let range = resolve(options.range.as_ref(), opened.meta.size).map_err(fault)?;
-            // A later part of an object is asked for by those who know it already, and so is a small first one (`immediate`); but
-            // who asks for a large one may just have begun (`Bucket::get`).
+            // Who names the object's tag has asked for its attributes before; anyone else may just be opening it, at whatever place.
             let attributes =
-                if range.start == 0 { tree.attributes(&opened).map_err(fault)? } else { Attributes::new() };
+                if options.if_match.is_none() { tree.attributes(&opened).map_err(fault)? } else { Attributes::new() };
             let meta = opened.meta.clone();
             let payload = if options.head {
                 stream::empty().boxed()

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange};
+use object_store::{GetOptions, GetRange, GetResult};
 
 use super::Object;
-use super::object::{cut, length};
+use super::object::cut;
 use crate::bucket::{Found, OpenBucket};
 use crate::error::Fault;
 use crate::fault_of::fault_of;
@@ -27,33 +27,52 @@ impl OpenBucket {
     ) -> Result<(Object, Bytes), Fault> {
         let block = u64::from(BLOCK_BYTES);
         let start = range.start / block * block;
-        let end = range.end.checked_next_multiple_of(block).unwrap_or(u64::MAX);
-        let options = GetOptions { range: Some(GetRange::Bounded(start..end)), ..GetOptions::default() };
-        let got = match self.source.store.get_opts(&key, options).await {
+        let asked = start..range.end.checked_next_multiple_of(block).unwrap_or(u64::MAX);
+        let got = match self.ask(&key, &asked).await {
             Ok(got) => got,
-            Err(error) => return Err(self.explain(fault_of(&error)).await),
+            Err(fault) => return Err(self.explain(fault).await),
         };
-        self.answered();
-        let found = Found::of(&got);
-        let first = got.bytes().await.map_err(|error| fault_of(&error))?;
-        let object = Object::new(Arc::clone(self), name, key, &found)?;
+        let (object, first) = self.open_with(name, key, &asked, got).await?;
         object.check(&range)?;
-        let expected = object.size().min(end).saturating_sub(start);
-        if first.len() as u64 != expected {
-            return Err(Fault::Corrupt {
-                what: name.to_owned(),
-                start,
-                end: start + expected,
-                check: format!("the store sent {} bytes instead of {expected}", first.len()),
-            });
-        }
         let reader = object.reader().await?;
         // An object may have blocks of another size than Plastron makes today; then it is read again.
-        let whole = reader.align(start..start + expected) == (start..start + expected);
-        let bytes = match whole && length(&range)? > 0 {
+        let came = start..start + first.len() as u64;
+        let bytes = match reader.align(came.clone()) == came {
             true => cut(&reader.verified(start, first).await?, start, &range),
             false => object.read_range(range).await?,
         };
+        Ok((object, bytes))
+    }
+
+    /// Asks for `range` of what is at `key`, which nothing is known of yet.
+    pub(super) async fn ask(&self, key: &Path, range: &Range<u64>) -> Result<GetResult, Fault> {
+        let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
+        let got = self.source.store.get_opts(key, options).await.map_err(|error| fault_of(&error))?;
+        self.answered();
+        Ok(got)
+    }
+
+    /// The object that `got` tells of, which is the answer to [`OpenBucket::ask`] for `asked`, and its bytes; not verified, but no fewer
+    /// than the object has there.
+    pub(super) async fn open_with(
+        self: &Arc<Self>,
+        name: &str,
+        key: Path,
+        asked: &Range<u64>,
+        got: GetResult,
+    ) -> Result<(Object, Bytes), Fault> {
+        let found = Found::of(&got);
+        let bytes = got.bytes().await.map_err(|error| fault_of(&error))?;
+        let object = Object::new(Arc::clone(self), name, key, &found)?;
+        let expected = object.size().min(asked.end).saturating_sub(asked.start);
+        if bytes.len() as u64 != expected {
+            return Err(Fault::Corrupt {
+                what: name.to_owned(),
+                start: asked.start,
+                end: asked.start + expected,
+                check: format!("the store sent {} bytes instead of {expected}", bytes.len()),
+            });
+        }
         Ok((object, bytes))
     }
 }

@@ -8,30 +8,24 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange};
 
 use super::Object;
 use super::object::length;
-use crate::bucket::{Found, OpenBucket};
+use crate::bucket::OpenBucket;
 use crate::error::Fault;
-use crate::fault_of::fault_of;
 use crate::sums::BLOCK_BYTES;
 
 impl OpenBucket {
     /// Opens the object at `key` and reads all of it.
     pub(crate) async fn whole(self: &Arc<Self>, name: &str, key: Path) -> Result<(Object, Bytes), Fault> {
         let block = u64::from(BLOCK_BYTES);
-        let part = (self.options.part_size / block).max(1) * block;
-        let options = GetOptions { range: Some(GetRange::Bounded(0..part)), ..GetOptions::default() };
-        let got = match self.source.store.get_opts(&key, options).await {
+        let part = 0..(self.options.part_size / block).max(1) * block;
+        let got = match self.ask(&key, &part).await {
             Ok(got) => got,
-            Err(error) => return self.empty(name, key, fault_of(&error)).await,
+            Err(fault) => return self.empty(name, key, fault).await,
         };
-        self.answered();
-        let found = Found::of(&got);
-        let first = got.bytes().await.map_err(|error| fault_of(&error))?;
-        let object = Object::new(Arc::clone(self), name, key, &found)?;
-        let whole = object.complete(first, part).await?;
+        let (object, first) = self.open_with(name, key, &part, got).await?;
+        let whole = object.complete(first).await?;
         Ok((object, whole))
     }
 
@@ -51,24 +45,16 @@ impl OpenBucket {
 }
 
 impl Object {
-    /// All bytes; `first` are those that came when `part` bytes were asked for from the start on.
-    async fn complete(&self, first: Bytes, part: u64) -> Result<Bytes, Fault> {
-        let expected = self.size().min(part);
-        if first.len() as u64 != expected {
-            return Err(Fault::Corrupt {
-                what: self.name().to_owned(),
-                start: 0,
-                end: expected,
-                check: format!("the store sent {} bytes instead of {expected}", first.len()),
-            });
-        }
+    /// All bytes; `first` are those that came first.
+    async fn complete(&self, first: Bytes) -> Result<Bytes, Fault> {
         let reader = self.reader().await?;
-        if expected == self.size() {
+        let came = first.len() as u64;
+        if came == self.size() {
             return reader.verified(0, first).await;
         }
         // An object may have larger blocks than Plastron makes today; one that is not there whole is read again.
         let block = reader.sums.as_ref().map_or(1, |sums| u64::from(sums.block()));
-        let usable = expected / block * block;
+        let usable = came / block * block;
         let mut whole = BytesMut::with_capacity(length(&(0..self.size()))?);
         if usable > 0 {
             let first = first.slice(..length(&(0..usable))?);
