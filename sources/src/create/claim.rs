@@ -34,6 +34,7 @@ use crate::creation_id::CreationId;
 use crate::error::Fault;
 use crate::fault_of::fault_of;
 use crate::list::ListOptions;
+use crate::name::SYSTEM;
 use crate::sums::{BLOCK_BYTES, Creation, SumsBuilder};
 
 /// How often a holder renews.
@@ -42,8 +43,8 @@ const RENEWAL: Duration = Duration::from_secs(3);
 /// For how long a claim must have stayed the same to be taken over.
 const LEASE: Duration = Duration::from_secs(15);
 
-/// What a waiter pauses for at most before it looks again.
-const PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause of a waiter before it looks again is that of so many failed tries.
+const MAX_PAUSES: u32 = 2;
 
 /// A claim that is held.
 #[derive(Debug)]
@@ -78,11 +79,11 @@ impl Claim {
     /// # Errors
     /// [`Fault::Busy`] if others hold it for longer than the retry deadline and two leases; what the store says.
     pub(super) async fn take(bucket: &Arc<OpenBucket>, key: &Path) -> Result<Claimed, Fault> {
-        let place = format!("_plastron/claims/{:08x}", crc32c::crc32c(key.as_ref().as_bytes()));
+        let place = format!("{SYSTEM}/claims/{:08x}", crc32c::crc32c(key.as_ref().as_bytes()));
         let clock = &bucket.options.clock;
         let limit = clock.monotonic() + bucket.options.retry.deadline.max(LEASE * 2);
         let mut seen: Option<Seen> = None;
-        loop {
+        for attempt in 0_u32.. {
             let now = clock.monotonic();
             let next = match &seen {
                 None => Some(1),
@@ -94,28 +95,28 @@ impl Claim {
             {
                 let claim = Self { bucket: Arc::clone(bucket), place, generation, renewed: now };
                 // The last holder may have made the object and gone.
-                if bucket.look(key).await?.is_some() {
-                    claim.release().await;
-                    return Ok(Claimed::Taken);
-                }
-                return Ok(Claimed::Mine(claim));
+                return match bucket.look(key).await {
+                    Ok(None) => Ok(Claimed::Mine(claim)),
+                    found => {
+                        claim.release().await;
+                        found.map(|_| Claimed::Taken)
+                    }
+                };
             }
             if bucket.look(key).await?.is_some() {
                 return Ok(Claimed::Taken);
             }
             seen = newest(bucket, &place, seen).await?;
             if clock.monotonic() > limit {
-                return Err(Fault::Busy {
-                    status: 409,
-                    code: "Claimed".to_owned(),
-                    message: format!("other creators of this name held {place} all the time"),
-                });
+                break;
             }
-            if seen.is_some() {
-                let micros = u64::try_from(PAUSE.as_micros()).unwrap_or(u64::MAX).max(1);
-                clock.sleep(Duration::from_micros(bucket.options.entropy.next_u64() % micros)).await;
-            }
+            bucket.pause(attempt.min(MAX_PAUSES)).await;
         }
+        Err(Fault::Busy {
+            status: 409,
+            code: "Claimed".to_owned(),
+            message: format!("other creators of this name held {place} all the time"),
+        })
     }
 
     /// Carries `request` out while the claim is held, and renews the claim if that takes long.

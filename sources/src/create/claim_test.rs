@@ -17,6 +17,7 @@ const LARGE: usize = 2 * (256 << 10) + 1;
 fn open(store: &FaultyStore, clock: &Arc<SleepClock>) -> OpenBucket {
     let mut options = options();
     options.clock = Arc::clone(clock) as _;
+    options.retry.initial = Duration::from_millis(50);
     unproved_over(store, options, LargeCreate::Claimed)
 }
 
@@ -148,6 +149,16 @@ async fn a_claim_that_cannot_be_renewed_is_lost() {
     store.judge(|op, _, _| if op == Op::Put { Fate::Fail(busy()) } else { Fate::Go });
     let fault = claim.hold(std::future::pending::<()>()).await.unwrap_err();
     assert!(fault.to_string().contains("could not be renewed"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_claim_is_given_back_when_the_look_after_it_fails() {
+    let store = FaultyStore::new();
+    let bucket = bucket(&store, &SleepClock::new()).await;
+    // The first look is for the name, before anything is uploaded.
+    store.once(Op::Head, 1, Fate::Fail(busy()));
+    assert_eq!(bucket.put("a", noise(LARGE)).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(store.keys().await, [""; 0]);
 }
 
 #[tokio::test]
