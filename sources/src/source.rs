@@ -95,6 +95,7 @@ impl fmt::Debug for Source {
 
 /// How an object larger than one part is created if absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "s3"), allow(dead_code, reason = "each cloud has its own way"))]
 pub(crate) enum LargeCreate {
     /// Parallel parts; the transport puts the condition on the request that completes them (S3, GCS, Azure's block list).
     #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "a directory and memory have ways of their own"))]
