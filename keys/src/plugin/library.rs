@@ -74,9 +74,9 @@ impl Loaded {
         Ok(())
     }
 
-    /// The module's callbacks.
+    /// The module's callbacks; not to be called once it is terminated.
     pub(super) fn callbacks(&self) -> &KeyManagementInterface {
-        // SAFETY: it was checked in `open`, is not freed before `terminate`, and the header lets nobody write to it after it was opened.
+        // SAFETY: it was checked in `open`, is not freed before `terminate`, after which nobody calls this, and the header lets nobody write to it after it was opened.
         unsafe { self.interface.as_ref() }
     }
 }

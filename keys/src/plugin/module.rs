@@ -29,6 +29,8 @@ pub struct PluginModule {
     loaded: Loaded,
 }
 
+type DataKeyCallback = unsafe extern "C" fn(*mut KeyManagementInterface, *mut DataKeyArgs) -> c_int;
+
 /// The module's own blob, as it named it; only ever handed back.
 #[derive(Clone, Copy)]
 struct Blob {
@@ -103,12 +105,14 @@ impl PluginModule {
     fn data_key_call(
         &self,
         function: &'static str,
-        callback: Option<unsafe extern "C" fn(*mut KeyManagementInterface, *mut DataKeyArgs) -> c_int>,
+        callback: fn(&KeyManagementInterface) -> Option<DataKeyCallback>,
         binding: &Binding,
         input: &[u8],
         output: &mut [u8],
     ) -> Result<usize, Fault> {
-        let callback = callback.ok_or_else(|| Fault::NoKeys { module: NAME.into() })?;
+        // First of all: once the module is terminated, its callbacks can't even be looked at.
+        let _open = self.open_still()?;
+        let callback = callback(self.loaded.callbacks()).ok_or_else(|| Fault::NoKeys { module: NAME.into() })?;
         let binding = binding.to_bytes();
         let mut args = DataKeyArgs {
             binding: binding.as_ptr(),
@@ -119,7 +123,6 @@ impl PluginModule {
             output_capacity: output.len(),
             output_size: 0,
         };
-        let _open = self.open_still()?;
         // SAFETY: the module is open. Every pointer is valid for its size during the call.
         let code = unsafe { callback(self.pointer(), &mut args) };
         self.checked(function, code)?;
@@ -234,17 +237,22 @@ impl PluginModule {
 impl DataKeyWrapper for PluginModule {
     fn wrap(&self, key: &DataKey, binding: &Binding) -> Result<WrappedKey, Fault> {
         let mut output = vec![0; MAX_WRAPPED_KEY_BYTES];
-        let callback = self.loaded.callbacks().wrap_data_key;
-        let size = self.data_key_call("wrap_data_key", callback, binding, key.expose(), &mut output)?;
+        let size =
+            self.data_key_call("wrap_data_key", |module| module.wrap_data_key, binding, key.expose(), &mut output)?;
         output.truncate(size);
         output.shrink_to_fit();
         WrappedKey::from_bytes(output)
     }
 
     fn unwrap(&self, wrapped: &WrappedKey, binding: &Binding) -> Result<DataKey, Fault> {
-        let callback = self.loaded.callbacks().unwrap_data_key;
         let key = SecretKey::written_by(|key| {
-            let size = self.data_key_call("unwrap_data_key", callback, binding, wrapped.as_bytes(), key)?;
+            let size = self.data_key_call(
+                "unwrap_data_key",
+                |module| module.unwrap_data_key,
+                binding,
+                wrapped.as_bytes(),
+                key,
+            )?;
             if size != KEY_BYTES {
                 return Err(Fault::State(format!(
                     "the key module's unwrap_data_key gave {size} bytes, and a data key has {KEY_BYTES}"
