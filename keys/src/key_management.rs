@@ -4,12 +4,12 @@
 //! * `load_key_blob`, `get_key_blob`, `get_key_complete` and `terminate` reach the module one at a time and in the contract's order,
 //!   whoever calls and whatever is dropped. A changed blob is completed exactly once: if the checkpoint that took it is dropped, the module is
 //!   told of a failure before it is asked for anything else, and the late completion, if it comes after all, is refused;
+//! * nothing reaches the module once `terminate` does, which waits for every call that is under way;
 //! * the module runs on threads where blocking is allowed, and a call that has begun runs to its end even if its future is dropped;
 //! * a blob's size is within its bounds in both directions.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 use plastron_config::{Config, Schema};
@@ -31,7 +31,8 @@ struct Shared {
     module: Box<dyn KeyModule>,
     environment: KeyEnvironment,
     turn: Mutex<Turn>,
-    terminated: AtomicBool,
+    /// Whether the module was terminated. Held, to read, during every call, so that `terminate` waits for all of them.
+    ended: RwLock<bool>,
 }
 
 /// Held while the module does one of the calls that have an order.
@@ -118,7 +119,7 @@ impl KeyManagement {
 
     /// A module that is opened already.
     pub fn from_module(module: Box<dyn KeyModule>, environment: KeyEnvironment) -> Self {
-        let shared = Shared { module, environment, turn: Mutex::default(), terminated: AtomicBool::new(false) };
+        let shared = Shared { module, environment, turn: Mutex::default(), ended: RwLock::new(false) };
         Self(Arc::new(shared))
     }
 
@@ -205,12 +206,12 @@ impl KeyManagement {
     /// # Errors
     /// `Invalid` if it was terminated before; what the module says, and it is over nevertheless.
     pub async fn terminate(&self) -> Result<()> {
-        self.run("terminate", |shared| {
-            let mut turn = shared.turn();
-            let given_up = shared.give_up_pending(&mut turn);
-            if shared.terminated.swap(true, Ordering::AcqRel) {
+        self.call("terminate", |shared| {
+            let mut ended = shared.ended.write().unwrap_or_else(PoisonError::into_inner);
+            if std::mem::replace(&mut *ended, true) {
                 return Err(Fault::Terminated);
             }
+            let given_up = shared.give_up_pending(&mut shared.turn());
             shared.module.terminate().and(given_up)
         })
         .await
@@ -221,19 +222,14 @@ impl KeyManagement {
     /// # Errors
     /// What keeps the module from wrapping.
     pub async fn new_cipher(&self, binding: Binding) -> Result<Option<ObjectCipher>> {
-        if !self.encrypts() {
-            self.alive("wrap")?;
-            return Ok(None);
-        }
-        self.run("wrap", move |shared| {
+        let made = self.run("wrap", move |shared| {
+            let Some(module) = shared.module.data_keys() else { return Ok(None) };
             let key = DataKey::generate(shared.environment.random.as_ref())?;
-            let wrapped = shared.data_keys()?.wrap(&key, &binding)?;
-            Ok((key, wrapped))
-        })
-        .await
-        .and_then(|(key, wrapped)| {
-            Ok(Some(ObjectCipher { sealer: Sealer::new(binding, &key)?, opener: Opener::new(binding, &key)?, wrapped }))
-        })
+            let wrapped = module.wrap(&key, &binding)?;
+            Ok(Some((key, wrapped)))
+        });
+        let Some((key, wrapped)) = made.await? else { return Ok(None) };
+        Ok(Some(ObjectCipher { sealer: Sealer::new(binding, &key)?, opener: Opener::new(binding, &key)?, wrapped }))
     }
 
     /// What opens the records of the object `binding`, whose header holds `wrapped`.
@@ -270,27 +266,28 @@ impl KeyManagement {
         self.run("rewrap", move |shared| shared.keyring()?.rewrap(&config)).await
     }
 
+    /// A call of a module that is not terminated before the call has ended.
     async fn run<T: Send + 'static>(
         &self,
         operation: &'static str,
         call: impl FnOnce(&Shared) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T> {
-        self.alive(operation)?;
+        self.call(operation, move |shared| {
+            let ended = shared.ended.read().unwrap_or_else(PoisonError::into_inner);
+            if *ended { Err(Fault::Terminated) } else { call(shared) }
+        })
+        .await
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        call: impl FnOnce(&Shared) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T> {
         let shared = self.0.clone();
-        let target = self.target();
+        let target = format!("key module '{}'", self.name());
         let named = target.clone();
         blocking(operation, &target, move || call(&shared).map_err(|fault| Error::new(operation, named, fault))).await
-    }
-
-    fn alive(&self, operation: &'static str) -> Result<()> {
-        match self.0.terminated.load(Ordering::Acquire) {
-            true => Err(Error::new(operation, self.target(), Fault::Terminated)),
-            false => Ok(()),
-        }
-    }
-
-    fn target(&self) -> String {
-        format!("key module '{}'", self.name())
     }
 }
 

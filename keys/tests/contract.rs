@@ -3,9 +3,15 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
 use bytes::Bytes;
 use plastron_config::{Config, ErrorKind};
-use plastron_keys::{Binding, Fault, KeyBlob, KeyManagement, PendingBlob, WrappedKey};
+use plastron_keys::{
+    Binding, BlobAnswer, Completion, DataKey, DataKeyWrapper, Fault, KeyBlob, KeyEnvironment, KeyManagement, KeyModule,
+    PendingBlob, WrappedKey,
+};
 use support::{changed, open, opened, unchanged};
 
 const HERE: Binding = Binding::segment([7; 16], 3, 42);
@@ -138,6 +144,74 @@ async fn nothing_is_called_after_the_end() {
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.to_string().ends_with("the key module was terminated; open the store again"), "{error}");
     }
+}
+
+/// A module whose `wrap` says that it has begun, ends when it is let, and notes who ended when.
+#[derive(Debug)]
+struct Slow {
+    begun: mpsc::SyncSender<()>,
+    goes_on: Mutex<mpsc::Receiver<()>>,
+    ended: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl KeyModule for Slow {
+    fn name(&self) -> &str {
+        "slow"
+    }
+
+    fn load_key_blob(&self, _: &[u8]) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn get_key_blob(&self) -> Result<BlobAnswer, Fault> {
+        Ok(BlobAnswer::Unchanged)
+    }
+
+    fn get_key_complete(&self, _: &Completion) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn terminate(&self) -> Result<(), Fault> {
+        self.ended.lock().unwrap().push("terminate");
+        Ok(())
+    }
+
+    fn data_keys(&self) -> Option<&dyn DataKeyWrapper> {
+        Some(self)
+    }
+}
+
+impl DataKeyWrapper for Slow {
+    fn wrap(&self, _: &DataKey, _: &Binding) -> Result<WrappedKey, Fault> {
+        self.begun.send(()).unwrap();
+        self.goes_on.lock().unwrap().recv().unwrap();
+        self.ended.lock().unwrap().push("wrap");
+        WrappedKey::from_bytes(vec![1])
+    }
+
+    fn unwrap(&self, _: &WrappedKey, _: &Binding) -> Result<DataKey, Fault> {
+        Err(Fault::Terminated)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::disallowed_methods, reason = "gives an end that does not wait the time to show itself")]
+async fn the_end_waits_for_what_is_under_way() {
+    let (begun, begins) = mpsc::sync_channel(1);
+    let (go_on, goes_on) = mpsc::channel();
+    let ended = Arc::new(Mutex::new(Vec::new()));
+    let module = Slow { begun, goes_on: Mutex::new(goes_on), ended: ended.clone() };
+    let keys = KeyManagement::from_module(Box::new(module), KeyEnvironment::default());
+    let clone = keys.clone();
+    let wrapping = tokio::spawn(async move { clone.new_cipher(HERE).await });
+    tokio::task::spawn_blocking(move || begins.recv().unwrap()).await.unwrap();
+    let ending = tokio::spawn(async move { keys.terminate().await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(ended.lock().unwrap().is_empty());
+    go_on.send(()).unwrap();
+    assert!(wrapping.await.unwrap().unwrap().is_some());
+    ending.await.unwrap().unwrap();
+    assert_eq!(*ended.lock().unwrap(), ["wrap", "terminate"]);
 }
 
 #[tokio::test]
