@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use crate::environment::KeyRandom;
 use crate::error::Fault;
@@ -26,7 +26,7 @@ impl SecretKey {
         Ok(key)
     }
 
-    /// A copy of `bytes`, which the caller overwrites (or keeps in a [`Zeroizing`]).
+    /// A copy of `bytes`, which the caller overwrites (or keeps in a [`zeroize::Zeroizing`]).
     pub fn copy_from(bytes: &[u8; KEY_BYTES]) -> Self {
         let mut key = Self(Box::new([0; KEY_BYTES]));
         key.0.copy_from_slice(bytes);
@@ -58,11 +58,6 @@ impl SecretKey {
     /// Whether two keys are the same, in constant time.
     pub fn equals(&self, other: &Self) -> bool {
         aws_lc_rs::constant_time::verify_slices_are_equal(self.0.as_slice(), other.0.as_slice()).is_ok()
-    }
-
-    /// A buffer on the heap that is overwritten when it is dropped.
-    pub(crate) fn scratch(size: usize) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(vec![0; size])
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use bytes::Bytes;
+use zeroize::Zeroizing;
 
 use super::binding::Binding;
 use super::data_key::DataKey;
@@ -119,9 +120,7 @@ impl Kek {
         wrapped.extend(self.id.0);
         let aad = associated(&wrapped, binding);
         wrapped.extend(nonce);
-        let mut body = SecretKey::scratch(0);
-        body.reserve_exact(KEY_BYTES);
-        body.extend_from_slice(key.expose());
+        let mut body = Zeroizing::new(key.expose().to_vec());
         let tag = self
             .cipher()?
             .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(&aad), body.as_mut_slice())
@@ -146,9 +145,7 @@ impl Kek {
     pub fn unwrap(&self, wrapped: &WrappedKey, binding: &Binding) -> Result<DataKey, Fault> {
         let parts = Parts::of(wrapped)?;
         let aad = associated(parts.header, binding);
-        let mut body = SecretKey::scratch(0);
-        body.reserve_exact(parts.sealed.len());
-        body.extend_from_slice(parts.sealed);
+        let mut body = Zeroizing::new(parts.sealed.to_vec());
         let opened = self
             .cipher()?
             .open_in_place(Nonce::assume_unique_for_key(parts.nonce), Aad::from(&aad), body.as_mut_slice())

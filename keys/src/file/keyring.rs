@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use zeroize::Zeroizing;
 
 use super::image::{Entry, Kdf, KeyringImage, MAX_KEYS};
 use super::master_key::MasterKey;
@@ -106,8 +107,8 @@ impl Keyring {
         let mut nonce = [0; 12];
         random.fill(&mut nonce)?;
         let entries = self.entries();
-        let mut body = SecretKey::scratch(0);
-        body.reserve_exact(entries.len() * KEY_BYTES);
+        // As large as it gets: growing would leave a copy behind.
+        let mut body = Zeroizing::new(Vec::with_capacity(entries.len() * KEY_BYTES));
         for kek in entries.iter().filter_map(|entry| self.kek(&entry.id)) {
             body.extend_from_slice(kek.secret().expose());
         }
@@ -141,9 +142,7 @@ impl Keyring {
             )));
         }
         let head = image.head();
-        let mut body = SecretKey::scratch(0);
-        body.reserve_exact(image.sealed.len());
-        body.extend_from_slice(&image.sealed);
+        let mut body = Zeroizing::new(image.sealed.clone());
         let opened = cipher
             .open_in_place(Nonce::assume_unique_for_key(image.nonce), Aad::from(&head), body.as_mut_slice())
             .map_err(|_| {
