@@ -18,13 +18,13 @@ const EXAMPLE: &str = "examples/key_module/example_key_module.c";
 struct Subject {
     name: &'static str,
     machine: Machine,
-    library: Option<PathBuf>,
+    built: Option<PathBuf>,
 }
 
 fn subjects() -> Vec<Subject> {
-    let subject = |name| Subject { name, machine: Machine::new(), library: None };
+    let subject = |name| Subject { name, machine: Machine::new(), built: None };
     let mut plugin = subject("plugin");
-    plugin.library = Some(build(EXAMPLE, plugin.machine.directory.path()));
+    plugin.built = Some(build(EXAMPLE, plugin.machine.directory.path()));
     vec![subject("mock"), subject("file"), plugin]
 }
 
@@ -38,7 +38,7 @@ impl Subject {
             }
             _ => format!(
                 "name=plugin,config=(library=\"{}\",config=(secret=turtle,key_expires={}))",
-                self.library.as_ref().unwrap().display(),
+                self.built.as_ref().unwrap().display(),
                 if lasting { -1 } else { 0 }
             ),
         };
@@ -47,7 +47,7 @@ impl Subject {
 
     /// The same on another machine, which shares only the secret.
     fn elsewhere(&self) -> Self {
-        Self { name: self.name, machine: Machine::new(), library: self.library.clone() }
+        Self { name: self.name, machine: Machine::new(), built: self.built.clone() }
     }
 
     /// Makes time for a new key.
