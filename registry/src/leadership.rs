@@ -47,7 +47,7 @@ impl Leadership {
         &self.fence
     }
 
-    /// What was acknowledged last, or that with which the leader took over.
+    /// What was acknowledged last, or later found to be published after all, or that with which the leader took over.
     pub fn version(&self) -> Version {
         self.version
     }
@@ -86,7 +86,10 @@ impl Leadership {
                     conflicts += 1;
                     // An earlier publish of this leader was done after all. Its successor is told by the next commit.
                     match self.registry.read().await? {
-                        Some(newest) if newest.version.epoch == self.fence.epoch => self.version = newest.version,
+                        Some(newest) if newest.version.epoch == self.fence.epoch => {
+                            self.version = newest.version;
+                            self.content = Some(newest.content);
+                        }
                         Some(newest) if newest.version.epoch > self.fence.epoch => {}
                         _ => return Err(error),
                     }
