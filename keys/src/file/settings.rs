@@ -38,7 +38,7 @@ impl Settings {
     pub(crate) fn schema(name: &'static str) -> Schema {
         Schema::new(name)
             .about("KEKs in a keyring file, wrapped by a master key.")
-            .string("path", "The keyring file. It is made with the first checkpoint; a follower needs none.")
+            .string("path", "The keyring file. It is made when a database is first written to; a follower needs none.")
             .required()
             .string("key_file", "File of the master key: 32 bytes, or 64 hexadecimal digits; mode 0600.")
             .string("key_variable", "Environment variable of the master key: 64 hexadecimal digits.")
