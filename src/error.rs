@@ -85,12 +85,7 @@ impl Error {
             Fault::PageLog(fault) => fault.kind(),
             Fault::Immutable { .. } | Fault::WouldDeadlock { .. } | Fault::WriterLost { .. } => ErrorKind::Unsupported,
             Fault::RuntimeEnded { .. } => ErrorKind::Unavailable,
-            Fault::Local { source, .. } => match source.kind() {
-                std::io::ErrorKind::NotFound => ErrorKind::NotFound,
-                std::io::ErrorKind::PermissionDenied => ErrorKind::Unauthorized,
-                std::io::ErrorKind::InvalidInput => ErrorKind::Invalid,
-                _ => ErrorKind::Unavailable,
-            },
+            Fault::Local { source, .. } => source.kind().into(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! extension maps it to `errno`, the command to its exit codes), so a new kind is a breaking change for them.
 
 use std::fmt;
+use std::io;
 
 /// What went wrong, coarsely enough to act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,5 +55,22 @@ impl ErrorKind {
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// What a failure of the local file system is. Whatever has no kind of its own may pass: the disk is full, or broken for now.
+impl From<io::ErrorKind> for ErrorKind {
+    fn from(kind: io::ErrorKind) -> Self {
+        match kind {
+            io::ErrorKind::NotFound => Self::NotFound,
+            io::ErrorKind::AlreadyExists => Self::AlreadyExists,
+            io::ErrorKind::PermissionDenied => Self::Unauthorized,
+            io::ErrorKind::InvalidInput
+            | io::ErrorKind::InvalidFilename
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory => Self::Invalid,
+            io::ErrorKind::Unsupported => Self::Unsupported,
+            _ => Self::Unavailable,
+        }
     }
 }

@@ -187,14 +187,7 @@ impl Error {
             Fault::Unsupported(_) => ErrorKind::Unsupported,
             Fault::Module { kind, .. } => *kind,
             Fault::NoRandomness | Fault::Locked { .. } | Fault::Stopped(_) => ErrorKind::Unavailable,
-            Fault::Io { source, .. } => match source.kind() {
-                std::io::ErrorKind::NotFound => ErrorKind::NotFound,
-                std::io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
-                std::io::ErrorKind::PermissionDenied => ErrorKind::Unauthorized,
-                std::io::ErrorKind::InvalidInput => ErrorKind::Invalid,
-                std::io::ErrorKind::Unsupported => ErrorKind::Unsupported,
-                _ => ErrorKind::Unavailable,
-            },
+            Fault::Io { source, .. } => source.kind().into(),
         }
     }
 

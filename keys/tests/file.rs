@@ -444,6 +444,10 @@ async fn a_write_that_fails_changes_nothing() {
         );
     }
     assert_eq!(generations(&keys).await, []);
+    // A file where the folder should be: trying again won't help.
+    std::fs::write(&nowhere, b"").unwrap();
+    assert_eq!(keys.new_cipher(HERE).await.unwrap_err().kind(), ErrorKind::Invalid);
+    std::fs::remove_file(&nowhere).unwrap();
     std::fs::create_dir(&nowhere).unwrap();
     // A directory in the place of the temporary file: the write fails behind the lock, and all stays as it was.
     std::fs::create_dir_all(nowhere.join("keyring.tmp")).unwrap();

@@ -213,17 +213,7 @@ impl Error {
             Fault::Corrupt { .. } => ErrorKind::Corrupt,
             Fault::Incapable(_) | Fault::Unsupported(_) => ErrorKind::Unsupported,
             Fault::Unreachable { .. } | Fault::Deadline { .. } | Fault::Busy { .. } => ErrorKind::Unavailable,
-            Fault::Io { source, .. } => match source.kind() {
-                std::io::ErrorKind::NotFound => ErrorKind::NotFound,
-                std::io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
-                std::io::ErrorKind::PermissionDenied => ErrorKind::Unauthorized,
-                std::io::ErrorKind::InvalidInput
-                | std::io::ErrorKind::InvalidFilename
-                | std::io::ErrorKind::NotADirectory
-                | std::io::ErrorKind::IsADirectory => ErrorKind::Invalid,
-                std::io::ErrorKind::Unsupported => ErrorKind::Unsupported,
-                _ => ErrorKind::Unavailable,
-            },
+            Fault::Io { source, .. } => source.kind().into(),
         }
     }
 
