@@ -152,7 +152,10 @@ pub enum PageLogFault {
         operation: &'static str,
     },
     /// An epoch that can't write this log.
-    #[error("epoch {epoch} cannot write a log whose last LSN is {last}, of epoch {}; epochs are 1 to {MAX_EPOCH}", last.epoch())]
+    #[error(
+        "epoch {epoch} cannot write a log whose last LSN is {last}, of epoch {}; a writer needs a higher one, up to {MAX_EPOCH}",
+        last.epoch()
+    )]
     Epoch {
         /// The writer's epoch.
         epoch: u64,

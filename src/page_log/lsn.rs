@@ -73,16 +73,17 @@ pub(crate) struct LsnAllocator {
 }
 
 impl LsnAllocator {
-    /// The numbers of `epoch` that are above `after`, which is the last one known to be in use.
+    /// The numbers of `epoch`; `after` is the last one known to be in use. Nobody knows which numbers of its own epoch were given after
+    /// it and lost, so that epoch does not go on.
     ///
     /// # Errors
-    /// [`PageLogFault::Epoch`] for epoch 0, one above [`MAX_EPOCH`], and one below that of `after`.
+    /// [`PageLogFault::Epoch`] for epoch 0, one above [`MAX_EPOCH`], and one that is not above that of `after`.
     pub(crate) fn new(epoch: u64, after: Lsn) -> Result<Self, PageLogFault> {
-        if epoch == 0 || epoch > MAX_EPOCH || epoch < after.epoch() {
+        if epoch == 0 || epoch > MAX_EPOCH || epoch <= after.epoch() {
             return Err(PageLogFault::Epoch { epoch, last: after });
         }
         let first = epoch << COUNT_BITS;
-        Ok(Self { last: first.max(after.get()), end: first | ((1 << COUNT_BITS) - 1) })
+        Ok(Self { last: first, end: first | ((1 << COUNT_BITS) - 1) })
     }
 
     /// The next one.
@@ -115,20 +116,19 @@ mod tests {
         let mut second = LsnAllocator::new(2, a).unwrap();
         let c = second.allocate().unwrap();
         assert!(c > b && c.epoch() == 2);
-        // The same epoch goes on above what it is known to have used.
-        assert_eq!(LsnAllocator::new(2, c).unwrap().allocate().unwrap().get(), c.get() + 1);
     }
 
     #[test]
     fn ends_and_wrong_epochs_are_told() {
-        for (epoch, after) in [(0, Lsn::NONE), (MAX_EPOCH + 1, Lsn::NONE), (1, Lsn::new(2 << COUNT_BITS))] {
+        let (second, first) = (Lsn::new(2 << COUNT_BITS), Lsn::new((1 << COUNT_BITS) + 7));
+        for (epoch, after) in [(0, Lsn::NONE), (MAX_EPOCH + 1, Lsn::NONE), (1, second), (1, first)] {
             assert!(matches!(LsnAllocator::new(epoch, after), Err(PageLogFault::Epoch { .. })), "{epoch}");
         }
         let end = (2 << COUNT_BITS) - 1;
-        let mut last = LsnAllocator::new(1, Lsn::new(end - 1)).unwrap();
+        let mut last = LsnAllocator { last: end - 1, ..LsnAllocator::new(1, Lsn::NONE).unwrap() };
         assert_eq!(last.allocate().unwrap().get(), end);
         assert!(matches!(last.allocate(), Err(PageLogFault::Exhausted { epoch: 1 })));
-        let mut top = LsnAllocator::new(MAX_EPOCH, Lsn::new(u64::MAX - 1)).unwrap();
+        let mut top = LsnAllocator { last: u64::MAX - 1, ..LsnAllocator::new(MAX_EPOCH, first).unwrap() };
         assert_eq!(top.allocate().unwrap(), Lsn::MAX);
         assert!(top.allocate().is_err());
     }
