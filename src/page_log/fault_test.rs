@@ -81,6 +81,28 @@ async fn a_store_that_is_away_for_a_while_costs_time_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn an_upload_whose_answer_was_lost_is_found_to_be_there() {
+    let objects = MemoryObjects::new();
+    let log = objects.open(&LogState::new(DATABASE), Some(1), small_options(), fixed_keys("lost")).await.unwrap();
+    objects.judge(|name| if name.ends_with("1.seg") { Fate::Lose(busy()) } else { Fate::Go });
+    let lsn = log.table(1).put(1, PutArgs::full(), page(1, 6000)).await.unwrap();
+    log.flush_now(lsn).await.unwrap();
+    assert_eq!((log.durable_lsn(), objects.names().len()), (lsn, 1));
+    assert!(log.verify().await.is_clean());
+    // But what somebody else made while the store was away is not taken for it.
+    let others = Arc::clone(&objects);
+    objects.judge(move |name| {
+        if !others.names().iter().any(|there| there == name) {
+            others.put(name, others.bytes(&others.names()[0]));
+            return Fate::Fail(busy());
+        }
+        Fate::Go
+    });
+    let lost = log.table(1).put(1, PutArgs::full().backlink(lsn), page(2, 6000)).await.unwrap();
+    assert_eq!(log.flush_now(lost).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+}
+
+#[tokio::test]
 async fn a_store_that_stays_away_fails_the_log_at_the_deadline() {
     let objects = MemoryObjects::new();
     let mut options = small_options();

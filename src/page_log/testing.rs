@@ -88,6 +88,8 @@ pub(crate) enum Fate {
     Go,
     /// It fails, and does nothing.
     Fail(Fault),
+    /// It does what it should, and nobody hears of it.
+    Lose(Fault),
     /// It waits until [`MemoryObjects::release`].
     Hold,
 }
@@ -227,6 +229,10 @@ impl MemoryObjects {
         match fate {
             Fate::Go => {}
             Fate::Fail(fault) => return Err(Error::new("put", name, fault)),
+            Fate::Lose(fault) => {
+                self.insert(name, pieces.concat().into())?;
+                return Err(Error::new("put", name, fault));
+            }
             Fate::Hold => {
                 let mut held = self.held.subscribe();
                 self.held.send_modify(|held| held.push(name.to_owned()));

@@ -22,6 +22,9 @@ use super::shared::Shared;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// How long a segment that is in the bucket may wait to enter the cache before it counts as durable.
+const LONGEST_ADMISSION: Duration = Duration::from_millis(100);
+
 type Uploads = FuturesUnordered<BoxFuture<'static, Result<(u64, LiveSegment), PageLogFault>>>;
 
 /// Runs until the log is dropped or has failed.
@@ -100,28 +103,46 @@ async fn upload(shared: Arc<Shared>, job: UploadJob) -> Result<(u64, LiveSegment
     });
     let encoded = encoding.await.map_err(|_| PageLogFault::Closed { operation: "write" })?;
     let EncodedSegment { pieces, segment, index, trims } = encoded.map_err(failed)?;
-    create(&shared, &name, &pieces).await.map_err(failed)?;
+    let place = ObjectPlace { name: name.clone(), size: segment.size, priority: Priority::Data };
+    create(&shared, &place, &pieces).await.map_err(failed)?;
     tracing::debug!(object = %name, bytes = segment.size, records = segment.records, "wrote a segment");
     if shared.options.write_through {
-        let place = ObjectPlace { name, size: segment.size, priority: Priority::Data };
-        shared.objects.admit(&place, pieces).await;
+        // What the cache does not take soon it goes without: a slow disk is no reason to make those wait who wait for the bucket.
+        let longest = shared.options.clock.sleep(LONGEST_ADMISSION);
+        futures::future::select(shared.objects.admit(&place, pieces), longest).await;
     }
     Ok((job.sequence, LiveSegment { reference: segment, index, trims }))
 }
 
 /// Creates the object; tries again, with growing pauses, as long as the store is unavailable and the deadline has not passed.
-async fn create(shared: &Shared, name: &str, pieces: &[Bytes]) -> Result<(), PageLogFault> {
-    let clock = &shared.options.clock;
+async fn create(shared: &Shared, place: &ObjectPlace, pieces: &[Bytes]) -> Result<(), PageLogFault> {
+    let (clock, name) = (&shared.options.clock, place.name.as_str());
     let begun = clock.monotonic();
     let mut pause = FIRST_PAUSE;
+    let mut unsure = false;
     loop {
         let Err(error) = shared.objects.create(name, pieces.to_vec()).await else { return Ok(()) };
         let late = clock.monotonic().saturating_sub(begun) >= shared.options.upload_deadline;
-        if error.kind() != ErrorKind::Unavailable || late {
-            return Err(error.into());
+        match error.kind() {
+            // An attempt whose answer was lost may have made it.
+            ErrorKind::AlreadyExists if unsure => match is_there(shared, place, pieces).await {
+                Ok(true) => return Ok(()),
+                Err(again) if again.kind() == ErrorKind::Unavailable && !late => {}
+                _ => return Err(error.into()),
+            },
+            ErrorKind::Unavailable if !late => unsure = true,
+            _ => return Err(error.into()),
         }
         tracing::warn!(object = name, %error, "a segment could not be written yet; trying again");
         clock.sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Whether the object has exactly these bytes.
+async fn is_there(shared: &Shared, place: &ObjectPlace, pieces: &[Bytes]) -> plastron_sources::Result<bool> {
+    let found = shared.objects.read_afresh(place, 0..place.size).await?;
+    let mut rest = &found[..];
+    let same = |piece: &Bytes| rest.strip_prefix(&piece[..]).map(|after| rest = after).is_some();
+    Ok(pieces.iter().all(same) && rest.is_empty())
 }
