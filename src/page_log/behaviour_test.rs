@@ -241,6 +241,29 @@ async fn abandoned_records_are_gone_and_their_lsns_are_not_used_again() {
 }
 
 #[tokio::test]
+async fn what_was_abandoned_out_of_the_middle_of_a_segment_stays_gone_through_merges() {
+    let mut options = small_options();
+    options.background = false;
+    let log = MemoryObjects::new().new_log(options).await;
+    let table = log.table(1);
+    let kept = table.put(1, PutArgs::full(), "kept").await.unwrap();
+    let dropped = table.put(2, PutArgs::full(), "in the same segment").await.unwrap();
+    log.flush_now(dropped).await.unwrap();
+    log.merge_indexes().await.unwrap();
+    log.abandon(kept).unwrap();
+    let next = table.put(3, PutArgs::full(), "next").await.unwrap();
+    log.flush_now(next).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(table.page_ids(Lsn::MAX).await.unwrap(), [1, 3]);
+        assert_eq!(table.get(2, dropped).await.unwrap_err().kind(), ErrorKind::NotFound);
+        let found = log.verify().await;
+        assert!(found.is_clean(), "{found:?}");
+        log.merge_indexes().await.unwrap();
+    }
+    assert_eq!((log.stats().runs, log.stats().versions), (1, 2));
+}
+
+#[tokio::test]
 async fn flushes_share_a_segment_and_age_seals_one_that_nobody_waits_for() {
     let objects = MemoryObjects::new();
     let mut options = small_options();

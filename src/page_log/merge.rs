@@ -5,7 +5,6 @@
 //! written anew a few times in its life. Payloads are never touched.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::PageLogFault;
 use super::codec::{IndexEntry, RunHeader, SegmentRef};
@@ -20,6 +19,9 @@ use super::trims::Trims;
 
 /// How many times larger than all above it a run must be to be left alone.
 const RATIO: u64 = 3;
+
+/// Entries after which a merge lets others have the thread: about a millisecond.
+const YIELD_ENTRIES: u32 = 4096;
 
 /// What should be merged, if there is enough: all segments, and the runs that are not large enough to be left alone. `least` segments
 /// are enough.
@@ -55,7 +57,13 @@ pub(crate) async fn merge(
     let mut cursor = MergeCursor::new(inputs, Key::new(0, 0, Lsn::NONE));
     let mut segments = SegmentTable::default();
     let mut writer: Option<RunWriter> = None;
+    let mut count = 0_u32;
     while let Some((number, entry)) = cursor.next(objects).await? {
+        // Nothing of this waits while the blocks are at hand, and there may be billions of entries.
+        count = count.wrapping_add(1);
+        if count.is_multiple_of(YIELD_ENTRIES) {
+            tokio::task::yield_now().await;
+        }
         if entry.key.lsn < trims.start(entry.key.table) {
             continue;
         }
@@ -95,10 +103,14 @@ impl SegmentTable {
             None => {
                 let reference = match number.checked_sub(inputs.runs.len()) {
                     None => {
-                        let run = inputs.runs.get(number).map(Arc::as_ref);
-                        run.and_then(|run| run.segments().get(entry.segment as usize))
+                        let run = inputs.runs.get(number);
+                        // What was abandoned is not in the new run, whose own limit does not say so any more.
+                        run.and_then(|run| {
+                            let segment = run.segments().get(entry.segment as usize)?;
+                            Some(SegmentRef { limit: segment.limit.min(run.reference().limit), ..segment.clone() })
+                        })
                     }
-                    Some(at) => inputs.segments.get(at).map(|segment| &segment.reference),
+                    Some(at) => inputs.segments.get(at).map(|segment| segment.reference.clone()),
                 };
                 let reference = reference.ok_or_else(|| PageLogFault::Corrupt {
                     object: "an index that is being merged".to_owned(),
@@ -107,7 +119,7 @@ impl SegmentTable {
                     check: format!("an entry of segment {}, which it does not have", entry.segment),
                 })?;
                 let place = self.table.len() as u32;
-                self.table.push(reference.clone());
+                self.table.push(reference);
                 self.numbers.insert((number, entry.segment), place);
                 place
             }
