@@ -47,9 +47,6 @@ pub(crate) trait LogObjects: Send + Sync + 'static {
     /// As [`LogObjects::read`], but always from the bucket.
     async fn read_afresh(&self, place: &ObjectPlace, range: Range<u64>) -> Result<Bytes>;
 
-    /// The bytes of `range` if they are at hand without a request.
-    fn try_read(&self, place: &ObjectPlace, range: Range<u64>) -> Option<Bytes>;
-
     /// Takes note of the bytes of an object that was just created.
     async fn admit(&self, place: &ObjectPlace, pieces: Vec<Bytes>);
 }
@@ -135,21 +132,16 @@ impl LogObjects for BucketObjects {
 
     async fn read(&self, place: &ObjectPlace, range: Range<u64>) -> Result<Bytes> {
         let origin = self.origin(&place.name, place.size);
-        match self.cached(place) {
-            Some(cached) => cached.read(&(origin as Arc<dyn Fetch>), range, place.priority).await,
-            None => origin.fetch(range).await,
-        }
+        let Some(cached) = self.cached(place) else { return origin.fetch(range).await };
+        let bytes = cached.read(&(origin as Arc<dyn Fetch>), range.clone(), place.priority).await?;
+        let block = self.cache.as_ref().map_or(u64::MAX, Cache::block_size);
+        // What lies in one block is a slice of it, and whoever keeps that keeps the whole block, of which no budget knows.
+        let of_one = range.start / block == range.end.saturating_sub(1) / block;
+        Ok(if of_one { Bytes::copy_from_slice(&bytes) } else { bytes })
     }
 
     async fn read_afresh(&self, place: &ObjectPlace, range: Range<u64>) -> Result<Bytes> {
         self.origin(&place.name, place.size).fetch(range).await
-    }
-
-    fn try_read(&self, place: &ObjectPlace, range: Range<u64>) -> Option<Bytes> {
-        let cached = self.cached(place)?;
-        let mut bytes = vec![0; usize::try_from(range.end - range.start).ok()?];
-        cached.try_read_as(range.start, &mut bytes, place.priority)?;
-        Some(bytes.into())
     }
 
     async fn admit(&self, place: &ObjectPlace, pieces: Vec<Bytes>) {

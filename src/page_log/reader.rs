@@ -19,6 +19,10 @@ use super::record::{Key, MAX_CHAIN, Record, RecordKind};
 use super::shared::Shared;
 use super::trims::Trims;
 use plastron_cache::Priority;
+use tokio::task::spawn_blocking;
+
+/// Bytes of a record that is checked, opened and unpacked on the caller's thread: under a millisecond; more goes to a blocking thread.
+const MAX_DECODED_HERE: u32 = 256 << 10;
 
 /// One step of a chain: a record, or where it is.
 #[derive(Debug, Clone)]
@@ -223,16 +227,21 @@ impl Shared {
         if entry.length == 0 || range.end > segment.index_offset {
             return Err(corrupt("its index leads to where no records are"));
         }
-        let bytes = match self.objects.try_read(&place, range.clone()) {
-            Some(bytes) => bytes,
-            None => self.objects.read(&place, range.clone()).await?,
-        };
-        let raw = RawRecord::decode(&bytes, range.start).map_err(damaged)?;
-        if (raw.key(), raw.kind(), raw.backlink(), raw.base()) != (entry.key, entry.kind, entry.backlink, entry.base) {
-            return Err(corrupt("the record is not the one of its index"));
-        }
+        let bytes = self.objects.read(&place, range.clone()).await?;
         let opener = self.openers.get(segment, &self.keys).await?;
-        raw.open(opener.as_deref()).map_err(damaged)
+        let (wanted, start) = ((entry.key, entry.kind, entry.backlink, entry.base), range.start);
+        let decode = move || {
+            let raw = RawRecord::decode(&bytes, start)?;
+            match (raw.key(), raw.kind(), raw.backlink(), raw.base()) == wanted {
+                true => raw.open(opener.as_deref()).map(Some),
+                false => Ok(None),
+            }
+        };
+        let record = match entry.length > MAX_DECODED_HERE {
+            true => spawn_blocking(decode).await.map_err(|_| PageLogFault::Closed { operation: "get" })?,
+            false => decode(),
+        };
+        record.map_err(damaged)?.ok_or_else(|| corrupt("the record is not the one of its index"))
     }
 }
 

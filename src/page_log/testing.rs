@@ -216,10 +216,6 @@ impl LogObjects for Shelf {
         self.read(place, range).await
     }
 
-    fn try_read(&self, _place: &ObjectPlace, _range: Range<u64>) -> Option<Bytes> {
-        None
-    }
-
     async fn admit(&self, _place: &ObjectPlace, _pieces: Vec<Bytes>) {}
 }
 

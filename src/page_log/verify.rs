@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use plastron_cache::Priority;
+use tokio::task::spawn_blocking;
 
 use super::PageLogFault;
-use super::codec::{IndexEntry, RawRecord, RunHeader, SegmentRef, decode_segment};
+use super::codec::{Damage, IndexEntry, RawRecord, RunHeader, SegmentRef, decode_segment};
 use super::durable::{Durable, Level};
 use super::lsn::Lsn;
 use super::objects::ObjectPlace;
@@ -141,7 +142,16 @@ impl Verifier<'_> {
         let bytes = self.shared.objects.read_afresh(&place, 0..segment.size).await?;
         found.bytes += bytes.len() as u64;
         let damaged = |damage| PageLogFault::damaged(place.name.as_str(), damage);
-        let decoded = decode_segment(&bytes).map_err(damaged)?;
+        let opener = self.shared.openers.get(segment, &self.shared.keys).await?;
+        // Checking, opening and unpacking a whole segment takes many milliseconds.
+        let decoding = spawn_blocking(move || {
+            let decoded = decode_segment(&bytes)?;
+            let opened = decoded.records.iter().map(|(_, raw)| raw.clone().open(opener.as_deref()));
+            let damages: Vec<Damage> = opened.filter_map(Result::err).collect();
+            Ok((decoded, damages))
+        });
+        let decoded = decoding.await.map_err(|_| PageLogFault::Closed { operation: "verify" })?;
+        let (decoded, damages) = decoded.map_err(damaged)?;
         let (header, footer) = (&decoded.header, &decoded.tail.footer);
         let same = header.identity == segment.identity
             && header.key == segment.key
@@ -154,14 +164,11 @@ impl Verifier<'_> {
                 check: "its header or footer is not that of the segment which the log names".to_owned(),
             });
         }
-        let opener = self.shared.openers.get(segment, &self.shared.keys).await?;
+        damages.into_iter().for_each(|damage| found.fault(damaged(damage)));
         for (offset, raw) in decoded.records {
             found.records += 1;
             if let Err(fault) = self.record(segment, offset, &raw).await {
                 found.fault(fault);
-            }
-            if let Err(damage) = raw.open(opener.as_deref()) {
-                found.fault(damaged(damage));
             }
         }
         Ok(())
