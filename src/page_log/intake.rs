@@ -53,6 +53,11 @@ pub(crate) struct UploadJob {
     pub(crate) segment: Arc<MemorySegment>,
 }
 
+/// What a record takes of `budget`; one that is larger than all of it takes all of it.
+pub(crate) fn cost(payload: usize, budget: u64) -> u64 {
+    (payload as u64 + RECORD_COST).min(budget)
+}
+
 /// What the log's lock guards.
 #[derive(Debug)]
 pub(crate) struct Intake {
@@ -101,11 +106,6 @@ impl Intake {
             generation: 0,
             budget,
         }
-    }
-
-    /// What a record takes of the budget; one that is larger than all of it takes all of it.
-    pub(crate) fn cost(&self, payload: usize) -> u64 {
-        (payload as u64 + RECORD_COST).min(self.budget)
     }
 
     /// The last LSN given, or readable.
@@ -166,7 +166,7 @@ impl Intake {
     pub(crate) fn append(&mut self, draft: Draft, now: Duration) -> Result<Lsn, PageLogFault> {
         self.writable("put")?;
         let depth = self.check(&draft)?;
-        let cost = self.cost(draft.payload.len());
+        let cost = cost(draft.payload.len(), self.budget);
         let lsn = self.writable("put")?.allocate()?;
         let Draft { table, page, kind, backlink, base, flags, payload } = draft;
         if kind == RecordKind::Trim {
@@ -298,8 +298,7 @@ impl Intake {
             return Ok(0);
         }
         let budget = self.budget;
-        let cost = |record: &Record| (record.payload.len() as u64 + RECORD_COST).min(budget);
-        let mut freed = self.open.truncate(lsn, cost);
+        let mut freed = self.open.truncate(lsn, |record| cost(record.payload.len(), budget));
         while let Some(sealed) = self.sealed.back_mut() {
             if sealed.segment.first_lsn().is_some_and(|first| first > lsn) {
                 // If it is being uploaded, it will be an object that nothing refers to.

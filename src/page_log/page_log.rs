@@ -130,6 +130,7 @@ impl PageLog {
             intake: Mutex::new(Intake::new(state, durable, allocator, budget)),
             budget: Semaphore::new(permits),
             progress: watch::Sender::new(0),
+            readable: watch::Sender::new(0),
             wake_writer: Notify::new(),
             wake_merger: Notify::new(),
             starving: AtomicUsize::new(0),
@@ -310,6 +311,7 @@ impl PageLog {
             self.shared.generation.store(intake.generation(), Ordering::Release);
         }
         self.shared.announce();
+        self.shared.announce_readable();
         Ok(())
     }
 

@@ -149,11 +149,11 @@ impl Shared {
     }
 
     /// Waits until `lsn` can be read here, which on the leader is when it was given.
-    async fn wait_readable(&self, lsn: Lsn, wait: Duration) -> Result<(), PageLogFault> {
+    pub(crate) async fn wait_readable(&self, lsn: Lsn, wait: Duration) -> Result<(), PageLogFault> {
         if self.lock().last() >= lsn {
             return Ok(());
         }
-        let mut changes = self.progress.subscribe();
+        let mut changes = self.readable.subscribe();
         let mut sleep = self.options.clock.sleep(wait);
         loop {
             let readable = self.lock().last();

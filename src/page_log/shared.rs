@@ -8,7 +8,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use super::PageLogFault;
 use super::block_pool::BlockPool;
-use super::intake::{Draft, Intake};
+use super::intake::{Draft, Intake, cost};
 use super::lsn::Lsn;
 use super::objects::LogObjects;
 use super::options::PageLogOptions;
@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     /// Bytes that records may still take.
     pub(crate) budget: Semaphore,
     pub(crate) progress: Progress,
+    /// The same for those who wait for an LSN to be readable: kept apart, so that a put does not wake everybody who waits in `flush`.
+    pub(crate) readable: Progress,
     /// Wakes the writer: something is sealed, awaited or lacking.
     pub(crate) wake_writer: Notify,
     /// Wakes the merger: a segment has reached the bucket.
@@ -64,9 +66,14 @@ impl Shared {
         self.intake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells everybody who waits that something has changed.
+    /// Tells everybody who waits for the bucket that something has changed.
     pub(crate) fn announce(&self) {
         self.progress.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Tells those who wait for an LSN to be readable that there are more.
+    pub(crate) fn announce_readable(&self) {
+        self.readable.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Keeps a record and gives it its LSN. Waits while the budget is used up.
@@ -74,7 +81,7 @@ impl Shared {
     /// # Errors
     /// Those of [`Intake::append`].
     pub(crate) async fn append(&self, draft: Draft) -> Result<Lsn, PageLogFault> {
-        let cost = self.lock().cost(draft.payload.len());
+        let cost = cost(draft.payload.len(), self.options.budget());
         let permits = u32::try_from(cost).unwrap_or(u32::MAX);
         let permit = match self.budget.try_acquire_many(permits) {
             Ok(permit) => permit,
@@ -95,8 +102,8 @@ impl Shared {
         if full.1 || self.starving.load(Ordering::Relaxed) > 0 {
             self.wake_writer.notify_one();
         }
-        if self.progress.receiver_count() > 0 {
-            self.announce();
+        if self.readable.receiver_count() > 0 {
+            self.announce_readable();
         }
         Ok(full.0)
     }
