@@ -18,6 +18,9 @@ impl Shared {
         after: Option<u64>,
         count: usize,
     ) -> Result<(Vec<u64>, Option<u64>), PageLogFault> {
+        if lsn != Lsn::MAX {
+            self.wait_readable(lsn, self.options.read_wait).await?;
+        }
         let from = match after.map(|after| after.checked_add(1)) {
             None => 0,
             Some(Some(from)) => from,

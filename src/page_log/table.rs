@@ -51,9 +51,7 @@ impl TableHandle {
         let PutArgs { delta, base, backlink, flags } = args;
         let kind = if delta { RecordKind::Delta } else { RecordKind::Full };
         let draft = Draft { table, page, kind, backlink, base, flags, payload };
-        let lsn = self.log.shared.append(draft).await?;
-        // A copy of an image before this one is of no use to anybody but who asks for that very LSN, and may have it.
-        Ok(lsn)
+        self.log.shared.append(draft).await
     }
 
     /// Writes a tombstone: the page is gone from here on, and readable at earlier LSNs. `backlink` is the LSN of its record before, or
@@ -97,7 +95,8 @@ impl TableHandle {
         self.log.shared.get(self.table, page, lsn, wait).await
     }
 
-    /// The ids of all pages whose newest record that is not above `lsn` is no tombstone, in order. For tables that are larger than memory
+    /// The ids of all pages whose newest record that is not above `lsn` is no tombstone, in order. Waits as `get` does for an LSN that can't be
+    /// read here yet. For tables that are larger than memory
     /// there is [`TableHandle::page_ids_after`].
     ///
     /// # Errors
