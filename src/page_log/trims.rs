@@ -43,10 +43,18 @@ impl Trims {
     /// In the order of their LSNs, one a table being enough where nothing lies between them: a trim that a later one covers is left
     /// out, if both are not above `settled`.
     pub(crate) fn list(&self, settled: Lsn) -> Vec<Trim> {
-        let covered = |trim: &Trim| {
-            let covers = |later: &Trim| later.table == trim.table && later.lsn > trim.lsn && later.start >= trim.start;
-            self.list.iter().any(|later| later.lsn <= settled && covers(later))
-        };
-        self.list.iter().copied().filter(|trim| !covered(trim)).collect()
+        let mut covered: BTreeMap<u64, Lsn> = BTreeMap::new();
+        let mut list = Vec::new();
+        for trim in self.list.iter().rev() {
+            if covered.get(&trim.table).is_none_or(|start| *start < trim.start) {
+                list.push(*trim);
+            }
+            if trim.lsn <= settled {
+                let start = covered.entry(trim.table).or_insert(trim.start);
+                *start = trim.start.max(*start);
+            }
+        }
+        list.reverse();
+        list
     }
 }
