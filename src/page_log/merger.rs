@@ -11,12 +11,13 @@ use super::shared::Shared;
 /// After a merge that failed. It is tried again for ever: without it the log works, and only opening it gets slower.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Runs until the log is dropped.
+/// Runs until the log is dropped, or takes nothing more.
 pub(crate) async fn run_merger(shared: Arc<Shared>) {
     loop {
         match merge_once(&shared, shared.options.run_segments).await {
             Ok(true) => {}
             Ok(false) => shared.wake_merger.notified().await,
+            Err(_) if shared.lock().failure().is_some() => return,
             Err(fault) => {
                 tracing::warn!(%fault, "indexes could not be merged; trying again later");
                 shared.options.clock.sleep(PAUSE).await;

@@ -343,12 +343,17 @@ impl PageLog {
     /// # Errors
     /// Why the log has failed.
     pub async fn close(&self) -> Result<(), PageLogFault> {
-        let last = self.last_lsn();
-        self.shared.flush(last, true).await?;
-        let mut intake = self.shared.lock();
-        intake.fail(PageLogFault::Closed { operation: "write" });
-        drop(intake);
+        loop {
+            self.shared.flush(self.last_lsn(), true).await?;
+            let mut intake = self.shared.lock();
+            // What was put meanwhile was accepted, so it is written too.
+            if intake.durable_lsn() == intake.last() {
+                intake.fail(PageLogFault::Closed { operation: "write" });
+                break;
+            }
+        }
         self.shared.budget.close();
+        self.shared.announce();
         Ok(())
     }
 }
