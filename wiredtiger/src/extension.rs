@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::load_options::LoadOptions;
 use crate::messages::{Level, Messages};
 use crate::patience::Patience;
+use crate::sigpipe;
 
 /// How long the runtime may take to end its tasks when the last store is terminated; what is left then are requests nobody waits for.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -47,6 +48,7 @@ impl Extension {
             .thread_name("plastron")
             .enable_all()
             .on_thread_start(move || {
+                sigpipe::block();
                 thread_local! {
                     static GUARD: std::cell::RefCell<Option<tracing::dispatcher::DefaultGuard>> =
                         const { std::cell::RefCell::new(None) };
@@ -81,9 +83,10 @@ impl Extension {
         self.flags
     }
 
-    /// The runtime, to start tasks on or to wait with from a thread of WiredTiger's.
-    pub(crate) fn runtime(&self) -> &tokio::runtime::Handle {
-        &self.handle
+    /// Waits for `future` on this thread, which is WiredTiger's.
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let _blocked = sigpipe::Blocked::new();
+        self.handle.block_on(future)
     }
 
     /// Does `work` on a bucket and waits for it on this thread, which is WiredTiger's, through transient trouble.
@@ -91,7 +94,7 @@ impl Extension {
     where
         F: Future<Output = plastron::Result<T>>,
     {
-        self.handle.block_on(self.patience.wait(work))
+        self.block_on(self.patience.wait(work))
     }
 
     /// Runs the body of an entry point: messages of what it calls go to this connection, a panic is caught, and a failure is printed and
@@ -186,5 +189,33 @@ mod tests {
         assert_eq!(extension.enter(session, "call", || std::panic::panic_any(7)), libc::EIO);
         assert_eq!(extension.enter(session, "call", || Err(Failure::invalid("no"))), libc::EINVAL);
         assert_eq!(extension.enter(session, "call", || Ok(())), 0);
+    }
+
+    #[test]
+    fn a_connection_that_was_closed_does_not_end_the_program() {
+        use std::io::{IoSlice, Write};
+        use std::os::unix::net::UnixStream;
+
+        fn write() {
+            let (mut one, other) = UnixStream::pair().unwrap();
+            drop(other);
+            let error = one.write_vectored(&[IoSlice::new(b"a"), IoSlice::new(b"b")]).unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+        }
+
+        // SAFETY: there is no API, so nothing is said.
+        let messages = unsafe { Messages::new(std::ptr::null_mut(), Level::ERROR) };
+        let (options, flags) = (LoadOptions::parse("").unwrap(), OpenFlags::of_version(11));
+        let extension = Extension::start(messages, ".".into(), options, flags).unwrap();
+        // SAFETY: as in a program in C; the tests of this program write to no other connections.
+        let before = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+        extension.block_on(async {
+            write();
+            tokio::spawn(async { write() }).await.unwrap();
+            tokio::task::spawn_blocking(write).await.unwrap();
+        });
+        // One that is left over would end the program here.
+        // SAFETY: as it was.
+        unsafe { libc::signal(libc::SIGPIPE, before) };
     }
 }

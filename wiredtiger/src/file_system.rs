@@ -68,8 +68,7 @@ impl FileSystem {
         config: &str,
     ) -> Result<*mut Self, Failure> {
         let extension = Arc::clone(source.extension());
-        let files =
-            extension.runtime().block_on(bucket::open(&extension, source.provider(), bucket, auth_token, config))?;
+        let files = extension.block_on(bucket::open(&extension, source.provider(), bucket, auth_token, config))?;
         Ok(LIVE.insert(Self {
             table: TABLE,
             owner,
@@ -102,7 +101,7 @@ impl FileSystem {
     pub(crate) fn finish(&self, object: &str, path: &Path) {
         let flushed = self.flushed().remove(object);
         if let Some(info) = flushed {
-            self.extension.runtime().block_on(self.files.admit_file(&info, path));
+            self.extension.block_on(self.files.admit_file(&info, path));
         }
     }
 
@@ -146,9 +145,9 @@ impl FileSystem {
             // SAFETY: the file system is going away, and WiredTiger uses none of its handles after that.
             unsafe { FileHandle::free(open.handle) };
         }
-        self.extension.runtime().block_on(self.files.close());
+        self.extension.block_on(self.files.close());
         if let Some(cache) = self.files.cache() {
-            self.extension.runtime().block_on(cache.flush());
+            self.extension.block_on(cache.flush());
         }
         self.extension.debug(session, || bucket::statistics(&self.files));
     }

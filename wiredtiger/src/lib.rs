@@ -16,6 +16,7 @@
 //! * Every pointer argument is checked for NULL, every pointer to one of our structures is looked up before it is followed, except in
 //!   reads, sizes and locks of an open file, where WiredTiger's own contract (no use after close) has to do.
 //! * Nothing is printed but through WiredTiger's message system.
+//! * No `SIGPIPE` reaches the program when a server closes a connection (`sigpipe`).
 //! * `ENOENT` means a missing object (or a missing local file in a flush), never a missing bucket.
 
 #![deny(unsafe_op_in_unsafe_fn)]
@@ -31,6 +32,7 @@ mod live;
 mod load_options;
 mod messages;
 mod patience;
+mod sigpipe;
 mod storage_source;
 mod strings;
 
