@@ -298,27 +298,44 @@ unsafe extern "C" fn directory_list_free(
     })
 }
 
+/// The body of a call about one name.
+///
+/// # Safety
+/// The arguments must be WiredTiger's.
+unsafe fn named(
+    call: &'static str,
+    file_system: *mut abi::file_system::FileSystem,
+    session: *mut Session,
+    name: *const c_char,
+    body: impl FnOnce(&FileSystem, &str) -> Result<(), Failure>,
+) -> c_int {
+    guard(|| {
+        // SAFETY: WiredTiger's contract.
+        let file_system = unsafe { FileSystem::find(file_system) }?;
+        Ok(file_system.extension.enter(session, call, || {
+            // SAFETY: a string of WiredTiger's.
+            body(file_system, unsafe { strings::required(name, "the name") }?)
+        }))
+    })
+}
+
 unsafe extern "C" fn exist(
     file_system: *mut abi::file_system::FileSystem,
     session: *mut Session,
     name: *const c_char,
     result: *mut bool,
 ) -> c_int {
-    guard(|| {
-        // SAFETY: WiredTiger's contract.
-        let file_system = unsafe { FileSystem::find(file_system) }?;
-        Ok(file_system.extension.enter(session, "fs_exist", || {
-            // SAFETY: a string of WiredTiger's.
-            let name = unsafe { strings::required(name, "the name") }?;
-            if result.is_null() {
-                return Err(Failure::invalid(format!("{name}: there is no place for the answer")));
-            }
-            let exists = file_system.extension.wait(|| file_system.files.exists(FileSystem::plain(name)))?;
-            // SAFETY: not NULL, WiredTiger's place for the result.
-            unsafe { result.write(exists) };
-            Ok(())
-        }))
-    })
+    let body = |file_system: &FileSystem, name: &str| {
+        if result.is_null() {
+            return Err(Failure::invalid(format!("{name}: there is no place for the answer")));
+        }
+        let exists = file_system.extension.wait(|| file_system.files.exists(FileSystem::plain(name)))?;
+        // SAFETY: not NULL, WiredTiger's place for the result.
+        unsafe { result.write(exists) };
+        Ok(())
+    };
+    // SAFETY: WiredTiger's arguments, passed on.
+    unsafe { named("fs_exist", file_system, session, name, body) }
 }
 
 unsafe extern "C" fn open_file(
@@ -329,33 +346,29 @@ unsafe extern "C" fn open_file(
     flags: u32,
     result: *mut *mut abi::file_handle::FileHandle,
 ) -> c_int {
-    guard(|| {
-        let raw = file_system.cast::<FileSystem>();
-        // SAFETY: WiredTiger's contract.
-        let file_system = unsafe { FileSystem::find(file_system) }?;
-        Ok(file_system.extension.enter(session, "fs_open_file", || {
-            // SAFETY: a string of WiredTiger's.
-            let name = unsafe { strings::required(name, "the name") }?;
-            if result.is_null() {
-                return Err(Failure::invalid(format!("{name}: there is no place for the handle")));
-            }
-            // SAFETY: not NULL, WiredTiger's place for the result.
-            unsafe { result.write(std::ptr::null_mut()) };
-            let known = file_system.extension.flags();
-            if flags & known.readonly == 0 || flags & known.create != 0 {
-                return Err(Failure::invalid(format!("{name}: objects are opened read-only (flags {flags:#x})")));
-            }
-            if file_type != TYPE_DATA && file_type != TYPE_REGULAR {
-                return Err(Failure::invalid(format!(
-                    "{name}: only data and regular files are kept in a bucket (type {file_type})"
-                )));
-            }
-            let handle = file_system.open_handle(raw, FileSystem::plain(name))?;
-            // SAFETY: as above.
-            unsafe { result.write(handle.cast()) };
-            Ok(())
-        }))
-    })
+    let raw = file_system.cast::<FileSystem>();
+    let body = |file_system: &FileSystem, name: &str| {
+        if result.is_null() {
+            return Err(Failure::invalid(format!("{name}: there is no place for the handle")));
+        }
+        // SAFETY: not NULL, WiredTiger's place for the result.
+        unsafe { result.write(std::ptr::null_mut()) };
+        let known = file_system.extension.flags();
+        if flags & known.readonly == 0 || flags & known.create != 0 {
+            return Err(Failure::invalid(format!("{name}: objects are opened read-only (flags {flags:#x})")));
+        }
+        if file_type != TYPE_DATA && file_type != TYPE_REGULAR {
+            return Err(Failure::invalid(format!(
+                "{name}: only data and regular files are kept in a bucket (type {file_type})"
+            )));
+        }
+        let handle = file_system.open_handle(raw, FileSystem::plain(name))?;
+        // SAFETY: as above.
+        unsafe { result.write(handle.cast()) };
+        Ok(())
+    };
+    // SAFETY: WiredTiger's arguments, passed on.
+    unsafe { named("fs_open_file", file_system, session, name, body) }
 }
 
 unsafe extern "C" fn remove(
@@ -364,22 +377,18 @@ unsafe extern "C" fn remove(
     name: *const c_char,
     _flags: u32,
 ) -> c_int {
-    guard(|| {
-        // SAFETY: WiredTiger's contract.
-        let file_system = unsafe { FileSystem::find(file_system) }?;
-        Ok(file_system.extension.enter(session, "fs_remove", || {
-            // SAFETY: a string of WiredTiger's.
-            let name = unsafe { strings::required(name, "the name") }?;
-            if file_system.extension.options().worm_strict {
-                return Err(Failure::new(
-                    libc::ENOTSUP,
-                    format!("{name}: remove of file not supported (worm_strict=true)"),
-                ));
-            }
-            let name = FileSystem::plain(name);
-            file_system.extension.wait(|| file_system.files.remove(name)).map_err(|error| missing(name, error))
-        }))
-    })
+    let body = |file_system: &FileSystem, name: &str| {
+        if file_system.extension.options().worm_strict {
+            return Err(Failure::new(
+                libc::ENOTSUP,
+                format!("{name}: remove of file not supported (worm_strict=true)"),
+            ));
+        }
+        let name = FileSystem::plain(name);
+        file_system.extension.wait(|| file_system.files.remove(name)).map_err(|error| missing(name, error))
+    };
+    // SAFETY: WiredTiger's arguments, passed on.
+    unsafe { named("fs_remove", file_system, session, name, body) }
 }
 
 unsafe extern "C" fn rename(
@@ -389,15 +398,13 @@ unsafe extern "C" fn rename(
     to: *const c_char,
     _flags: u32,
 ) -> c_int {
-    guard(|| {
-        // SAFETY: WiredTiger's contract.
-        let file_system = unsafe { FileSystem::find(file_system) }?;
-        Ok(file_system.extension.enter(session, "fs_rename", || {
-            // SAFETY: strings of WiredTiger's.
-            let (from, _) = unsafe { (strings::required(from, "the name")?, strings::required(to, "the new name")?) };
-            Err(Failure::new(libc::ENOTSUP, format!("{from}: rename of file not supported")))
-        }))
-    })
+    let body = |_: &FileSystem, from: &str| {
+        // SAFETY: a string of WiredTiger's.
+        unsafe { strings::required(to, "the new name") }?;
+        Err(Failure::new(libc::ENOTSUP, format!("{from}: rename of file not supported")))
+    };
+    // SAFETY: WiredTiger's arguments, passed on.
+    unsafe { named("fs_rename", file_system, session, from, body) }
 }
 
 unsafe extern "C" fn size(
@@ -406,25 +413,21 @@ unsafe extern "C" fn size(
     name: *const c_char,
     result: *mut i64,
 ) -> c_int {
-    guard(|| {
-        // SAFETY: WiredTiger's contract.
-        let file_system = unsafe { FileSystem::find(file_system) }?;
-        Ok(file_system.extension.enter(session, "fs_size", || {
-            // SAFETY: a string of WiredTiger's.
-            let name = unsafe { strings::required(name, "the name") }?;
-            if result.is_null() {
-                return Err(Failure::invalid(format!("{name}: there is no place for the size")));
-            }
-            let plain = FileSystem::plain(name);
-            let size =
-                file_system.extension.wait(|| file_system.files.size(plain)).map_err(|error| missing(plain, error))?;
-            let size = i64::try_from(size)
-                .map_err(|_| Failure::new(libc::EFBIG, format!("{name}: the object is too large")))?;
-            // SAFETY: not NULL, WiredTiger's place for the result.
-            unsafe { result.write(size) };
-            Ok(())
-        }))
-    })
+    let body = |file_system: &FileSystem, name: &str| {
+        if result.is_null() {
+            return Err(Failure::invalid(format!("{name}: there is no place for the size")));
+        }
+        let plain = FileSystem::plain(name);
+        let size =
+            file_system.extension.wait(|| file_system.files.size(plain)).map_err(|error| missing(plain, error))?;
+        let size =
+            i64::try_from(size).map_err(|_| Failure::new(libc::EFBIG, format!("{name}: the object is too large")))?;
+        // SAFETY: not NULL, WiredTiger's place for the result.
+        unsafe { result.write(size) };
+        Ok(())
+    };
+    // SAFETY: WiredTiger's arguments, passed on.
+    unsafe { named("fs_size", file_system, session, name, body) }
 }
 
 unsafe extern "C" fn terminate(file_system: *mut abi::file_system::FileSystem, session: *mut Session) -> c_int {
