@@ -385,7 +385,16 @@ unsafe extern "C" fn remove(
             ));
         }
         let name = FileSystem::plain(name);
-        file_system.extension.wait(|| file_system.files.remove(name)).map_err(|error| missing(name, error))
+        let mut rounds = 0;
+        let removed = file_system.extension.wait(|| {
+            rounds += 1;
+            file_system.files.remove(name)
+        });
+        match removed {
+            // An earlier round may have removed it and not heard so.
+            Err(error) if rounds > 1 && error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(|error| missing(name, error)),
+        }
     };
     // SAFETY: WiredTiger's arguments, passed on.
     unsafe { named("fs_remove", file_system, session, name, body) }

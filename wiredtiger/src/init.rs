@@ -80,7 +80,8 @@ fn flags_of(api: *mut ExtensionApi) -> OpenFlags {
 }
 
 /// The standard library prints panics to stderr, where an extension has no business; ours go to the message system with the failure they
-/// become. This library has a copy of the standard library of its own, so no other code in the process is affected.
+/// become. The shared library has a copy of the standard library of its own, so no other code in the process is affected; a Rust program
+/// that links this crate shares its own with it, and sets its hook after this.
 fn quiet_panics() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| std::panic::set_hook(Box::new(|info| tracing::error!("{info}"))));

@@ -171,6 +171,8 @@ impl Mock {
         let config = config.map(|text| CString::new(text).unwrap());
         let array = [config.as_ref().map_or(std::ptr::null(), |text| text.as_ptr()), std::ptr::null()];
         mock.loaded = unsafe { wiredtiger_extension_init(mock.connection(), array.as_ptr()) };
+        // The extension silences panics; a test that fails has to say why.
+        drop(std::panic::take_hook());
         mock
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use plastron_localstack::{Endpoint, Fault, FaultProxy, Match, Rule, Server, endpoint};
+use plastron_localstack::{Endpoint, Fault, FaultProxy, Match, Point, Rule, Server, endpoint};
 use tokio::runtime::Runtime;
 
 use crate::mock::{Layout, Mock, files, handle, source};
@@ -134,8 +134,7 @@ fn trouble_up_to_the_deadline_is_waited_out_and_beyond_it_is_told() {
     let mock = line.load(home.path(), ",retry=(deadline=3s)");
     let store = mock.source("gcp_store");
     let bucket = source::customize(store, Some("busy"), Some(&line.token()), None).unwrap();
-    let busy =
-        || Rule::new(Fault::Status { code: 503, retry_after_s: None, point: plastron_localstack::Point::Before });
+    let busy = || Rule::new(Fault::Status { code: 503, retry_after_s: None, point: Point::Before });
     line.proxy.add_rule(busy().times(6));
     assert_eq!(source::flush(store, bucket, Some("local"), Some("object")), 0, "{:?}", mock.errors());
     mock.errors();
@@ -145,6 +144,26 @@ fn trouble_up_to_the_deadline_is_waited_out_and_beyond_it_is_told() {
     assert!(errors.iter().any(|error| error.contains("503")), "{errors:?}");
     line.proxy.clear_rules();
     assert_eq!(files::list(bucket, None, None, false).unwrap(), ["object"]);
+}
+
+#[test]
+fn what_was_removed_without_an_answer_is_removed() {
+    let line = Line::new(&["removing"]);
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("local"), content(1000)).unwrap();
+    let mock = line.load(home.path(), "");
+    let store = mock.source("gcp_store");
+    let bucket = source::customize(store, Some("removing"), Some(&line.token()), None).unwrap();
+    assert_eq!(source::flush(store, bucket, Some("local"), Some("object")), 0, "{:?}", mock.errors());
+    // The bucket does not try a refusal again, and another one keeps it from looking whether the object is gone.
+    let refusal = |point| Rule::new(Fault::Status { code: 403, retry_after_s: None, point }).times(1);
+    line.proxy.add_rule(refusal(Point::After).when(Match::method("DELETE")));
+    let looks = Rule::new(Fault::Status { code: 403, retry_after_s: None, point: Point::Before });
+    line.proxy.add_rule(looks.when(Match::method("HEAD").path("object")).skip(2).times(1));
+    assert_eq!(files::remove(bucket, Some("object")), 0, "{:?} {:?}", mock.errors(), line.proxy.records());
+    assert_eq!(line.proxy.faults().values().sum::<u64>(), 2, "{:?}", line.proxy.records());
+    assert_eq!(files::exist(bucket, Some("object")), Ok(false));
+    assert_eq!(files::remove(bucket, Some("object")), libc::ENOENT);
 }
 
 #[test]
