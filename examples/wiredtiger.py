@@ -47,7 +47,7 @@ def main():
     args = arguments()
     os.makedirs(args.home)
     if args.store == 'dir_store':
-        # Plastron never creates a bucket.
+        # Plastron creates no bucket but a directory in one that exists.
         os.makedirs(os.path.join(args.home, args.bucket), exist_ok=True)
 
     connection = wiredtiger.wiredtiger_open(args.home, configuration(args))
