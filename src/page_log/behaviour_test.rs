@@ -204,6 +204,9 @@ async fn the_victim_cache_gives_an_image_back_once_and_can_be_passed_by() {
     assert_eq!(table.get(1, delta).await.unwrap().records.len(), 2);
     table.victim_put(1, delta, PutArgs::full(), "image");
     assert!(table.victim_delete(1, delta) && !table.victim_delete(1, delta));
+    table.victim_put(1, delta, PutArgs::full(), "image");
+    log.trim_table(1, delta).await.unwrap();
+    assert!(!table.victim_has(1, delta), "a trim takes images away, too");
     let without = a_log().await.table(1);
     without.victim_put(1, delta, PutArgs::full(), "image");
     assert!(!without.victim_cache_available() && !without.victim_has(1, delta));

