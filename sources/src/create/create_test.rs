@@ -111,31 +111,6 @@ async fn blocks_that_an_upload_left_do_not_keep_azures_names_from_being_created(
 }
 
 #[tokio::test]
-async fn an_upload_whose_blocks_a_competitor_threw_away_is_begun_anew() {
-    let store = FaultyStore::new();
-    let bucket = bucket_over(&store).await;
-    let gone = || {
-        let (code, message) = ("InvalidBlockList".to_owned(), "the specified block list is invalid".to_owned());
-        object_store::Error::Generic { store: "faulty", source: Fault::Provider { status: 400, code, message }.into() }
-    };
-    let data = noise(2 * PART);
-    store.once(Op::Complete, 0, Fate::Fail(gone()));
-    bucket.put("a", data.clone()).await.unwrap();
-    assert_eq!(store.count(Op::Complete), 2);
-    reads_back(&bucket, "a", &data).await;
-    // While the competitor's object is there the name is taken.
-    store.plant("b", "theirs").await;
-    store.judge(move |op, _, count| match op {
-        Op::Complete => Fate::Fail(gone()),
-        Op::Head if count == 0 => {
-            Fate::Fail(object_store::Error::NotFound { path: "b".to_owned(), source: "no".into() })
-        }
-        _ => Fate::Go,
-    });
-    assert_eq!(bucket.put("b", data).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
-}
-
-#[tokio::test]
 async fn of_24_creators_one_wins() {
     for size in [3, 2 * PART + 1] {
         let store = FaultyStore::new();

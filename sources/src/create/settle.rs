@@ -32,7 +32,7 @@ impl OpenBucket {
         if is_final(&fault) {
             return Settled::Failed(fault);
         }
-        let refused = matches!(fault, Fault::ObjectExists | Fault::Replaced { .. }) || blocks_are_gone(&fault);
+        let refused = matches!(fault, Fault::ObjectExists | Fault::Replaced { .. });
         match self.look(key).await {
             Ok(Some(found)) if made_by(&found, id) => Settled::Mine(found),
             Ok(Some(_)) => Settled::Taken,
@@ -77,11 +77,6 @@ pub(super) fn contended() -> Fault {
             "{MAX_VANISHED} times the store refused the create because of another one, and then there was no object"
         ),
     }
-}
-
-/// Whether Azure has thrown an upload's blocks away, which it does when another creator of the name is first.
-fn blocks_are_gone(fault: &Fault) -> bool {
-    matches!(fault, Fault::Provider { code, .. } if code == "InvalidBlockList")
 }
 
 /// Whether the object that was found is the one the create `id` made.

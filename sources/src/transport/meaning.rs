@@ -206,9 +206,14 @@ impl Asked<'_> {
 
     /// What remains.
     fn anything_else(&self, status: StatusCode, said: &Said) -> Meaning {
-        // A block list whose blocks are gone: an earlier attempt has used them.
-        let blocks_gone = matches!(said.code.as_str(), "InvalidBlockList" | "InvalidBlobOrBlock" | "InvalidPart");
-        if self.kind == RequestKind::Complete && self.repeated && blocks_gone {
+        // Parts that are gone: an earlier attempt has used them; or, on Azure, somebody else has created the blob, which throws away
+        // what others had ready for it.
+        let parts_gone = match said.code.as_str() {
+            "InvalidBlockList" => true,
+            "InvalidBlobOrBlock" | "InvalidPart" => self.repeated,
+            _ => false,
+        };
+        if self.kind == RequestKind::Complete && parts_gone {
             return Meaning::Refused(Outcome::Conflict, Fault::ObjectExists);
         }
         let code = said.code_or(status);
