@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use crate::{CheckpointString, Turtle, TurtleObject, TurtlePage};
+use crate::{CheckpointString, Pin, Turtle, TurtleObject, TurtlePage};
 
 /// A turtle object, as it is and with a checksum that is right; and a turtle.
 pub fn turtle(bytes: &[u8]) -> Option<bool> {
@@ -32,4 +32,13 @@ pub fn turtle_text(bytes: &[u8]) -> Option<bool> {
         .ok()
         .map(|string| CheckpointString::parse(&string.to_string()).ok() == Some(string));
     (page.is_some() || string.is_some()).then(|| page != Some(false) && string != Some(false))
+}
+
+/// A pin, as it is and with a checksum that is right.
+pub fn pin(bytes: &[u8]) -> Option<bool> {
+    let pin = |bytes: Bytes| Some(Pin::decode(&bytes).ok()?.encode().ok() == Some(bytes));
+    let (body, _) = bytes.split_at(bytes.len().saturating_sub(4));
+    let summed = [body, &crc32c::crc32c(body).to_le_bytes()].concat();
+    let results = [pin(Bytes::copy_from_slice(bytes)), pin(summed.into())];
+    results.iter().any(Option::is_some).then(|| !results.contains(&Some(false)))
 }

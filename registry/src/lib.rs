@@ -37,7 +37,7 @@
 //! | publish as a leader | [`Leadership`] |
 //! | follow | [`CheckpointRegistry::read`], [`CheckpointRegistry::watch`] |
 //! | list, read a chosen one, remove | [`BucketRegistry::turtles`], [`BucketRegistry::turtle`], [`BucketRegistry::remove`] |
-//! | read and write the formats | [`TurtleObject`], [`Turtle`], [`TurtlePage`], [`CheckpointString`] |
+//! | read and write the formats | [`TurtleObject`], [`Turtle`], [`TurtlePage`], [`CheckpointString`], [`Pin`] |
 //! | write a registry | [`CheckpointRegistry`] |
 //!
 //! # Why the turtle's formats are here
@@ -53,6 +53,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod leadership;
+mod pin;
 mod settings;
 mod turtle;
 mod turtle_object;
@@ -64,8 +65,9 @@ pub use checkpoint_registry::CheckpointRegistry;
 pub use checkpoint_string::CheckpointString;
 pub use error::{Error, Fault, Result};
 pub use leadership::Leadership;
+pub use pin::{Pin, PinName};
 pub use plastron_config::ErrorKind;
-pub use turtle::{KekRef, MAX_METADATA_BYTES, Retention, Turtle};
+pub use turtle::{Ancestor, KekRef, MAX_ANCESTORS, MAX_METADATA_BYTES, Retention, Turtle};
 pub use turtle_object::{MAX_CONTENT_BYTES, MAX_OWNER_BYTES, MAX_TURTLE_BYTES, TurtleObject};
 pub use turtle_page::{KeyProvider, TurtlePage};
 pub use version::{Acquired, Fence, Guarantees, Version, Versioned};

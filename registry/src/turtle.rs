@@ -12,8 +12,12 @@ use crate::cursor::Cursor;
 use crate::error::Fault;
 
 const MAGIC: &[u8; 4] = b"PLCP";
-/// The newest version of the format, which is the one written.
+/// The version of a turtle whose objects all stand in its own bucket under its own prefix.
 const VERSION: u16 = 1;
+/// That of a clone's, which has ancestors.
+const VERSION_OF_CLONES: u16 = 2;
+/// Most ancestors: a clone of a clone, and so on.
+pub const MAX_ANCESTORS: usize = 64;
 /// Longest name of a KEK object, bytes: that of any object.
 const MAX_NAME_BYTES: usize = 1024;
 /// Longest metadata of an engine, bytes. A checkpoint string has about a hundred.
@@ -42,6 +46,17 @@ pub struct Turtle {
     pub engine_metadata: Bytes,
     /// The state of the page log, encoded by it; opaque here.
     pub log_state: Bytes,
+    /// Where objects stand that were written before the database was cloned, oldest first; none for one that is no clone.
+    pub ancestors: Vec<Ancestor>,
+}
+
+/// Where a clone finds what it shares with the database that it was cloned from: in the same bucket, under another prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ancestor {
+    /// The last epoch, as it stands in the names of objects, that wrote there for the clone. Later ones wrote elsewhere.
+    pub last_epoch: u64,
+    /// The prefix.
+    pub prefix: String,
 }
 
 /// Where a KEK page is.
@@ -63,6 +78,29 @@ pub struct Retention {
 }
 
 impl Turtle {
+    /// What is added to the epoch of a leader to get the one that stands in LSNs and names: a clone's begin above those of its ancestors.
+    pub fn epoch_base(&self) -> u64 {
+        self.ancestors.last().map_or(0, |ancestor| ancestor.last_epoch)
+    }
+
+    /// Whether the ancestors' epochs rise from above 0, and there are not too many of them.
+    fn check_ancestors(&self) -> Result<(), String> {
+        let mut below = 0;
+        for Ancestor { last_epoch, prefix } in &self.ancestors {
+            if *last_epoch <= below || prefix.len() > MAX_NAME_BYTES {
+                return Err(format!(
+                    "an ancestor of epoch {last_epoch} after {below}, whose prefix has {} bytes, cannot be",
+                    prefix.len()
+                ));
+            }
+            below = *last_epoch;
+        }
+        match self.ancestors.len() > MAX_ANCESTORS {
+            true => Err(format!("{} ancestors; {MAX_ANCESTORS} are the most", self.ancestors.len())),
+            false => Ok(()),
+        }
+    }
+
     /// The turtle in bytes: the content of a turtle object.
     ///
     /// # Errors
@@ -82,9 +120,11 @@ impl Turtle {
         if self.kek.is_some() && (kek.lsn == 0 || kek.object.is_empty()) {
             return Err(Fault::Invalid("a KEK page has an LSN and an object".to_owned()));
         }
+        self.check_ancestors().map_err(Fault::Invalid)?;
+        let version = if self.ancestors.is_empty() { VERSION } else { VERSION_OF_CLONES };
         let mut to = Vec::with_capacity(96 + kek.object.len() + self.engine_metadata.len() + self.log_state.len());
         to.extend(MAGIC);
-        to.extend(VERSION.to_le_bytes());
+        to.extend(version.to_le_bytes());
         to.extend((kek.object.len() as u16).to_le_bytes());
         let numbers = [self.checkpoint_lsn, self.turtle_page_lsn, self.metadata_lsn, kek.lsn, self.written_ms];
         for number in numbers.into_iter().chain([self.timestamp, self.oldest_timestamp, self.retention.seconds]) {
@@ -93,10 +133,15 @@ impl Turtle {
         to.extend(self.retention.checkpoints.to_le_bytes());
         to.extend((self.engine_metadata.len() as u32).to_le_bytes());
         to.extend((self.log_state.len() as u32).to_le_bytes());
-        to.extend([0; 4]);
+        to.extend((self.ancestors.len() as u32).to_le_bytes());
         to.extend(kek.object.as_bytes());
         to.extend(&self.engine_metadata);
         to.extend(&self.log_state);
+        for Ancestor { last_epoch, prefix } in &self.ancestors {
+            to.extend(last_epoch.to_le_bytes());
+            to.extend((prefix.len() as u16).to_le_bytes());
+            to.extend(prefix.as_bytes());
+        }
         Ok(to.into())
     }
 
@@ -109,12 +154,13 @@ impl Turtle {
         if cursor.take(MAGIC.len(), "the magic of a turtle")? != MAGIC {
             return Err(Fault::corrupt(0, "this is no turtle: its magic is wrong"));
         }
-        match cursor.u16("the version")? {
+        let version = cursor.u16("the version")?;
+        match version {
             0 => return Err(Fault::corrupt(4, "a turtle has version 0")),
-            VERSION => {}
+            VERSION | VERSION_OF_CLONES => {}
             newer => {
                 return Err(Fault::Unsupported(format!(
-                    "the turtle has version {newer}, and this program reads up to {VERSION}; use a newer one"
+                    "the turtle has version {newer}, and this program reads up to {VERSION_OF_CLONES}; use a newer one"
                 )));
             }
         }
@@ -130,7 +176,10 @@ impl Turtle {
         let checkpoints = cursor.u32("the retention in checkpoints")?;
         let metadata = cursor.u32("the length of the engine's metadata")? as usize;
         let state = cursor.u32("the length of the page log's state")? as usize;
-        cursor.zeros(4)?;
+        let ancestors = cursor.u32("the number of ancestors")?;
+        if (ancestors > 0) != (version == VERSION_OF_CLONES) {
+            return Err(Fault::corrupt(84, format!("a turtle of version {version} with {ancestors} ancestors")));
+        }
         if name > MAX_NAME_BYTES || metadata > MAX_METADATA_BYTES || (kek_lsn == 0) != (name == 0) {
             let check = format!(
                 "a KEK page of LSN {kek_lsn} whose name has {name} bytes, and {metadata} bytes of metadata, cannot be"
@@ -142,8 +191,15 @@ impl Turtle {
         cursor.take(metadata, "the engine's metadata")?;
         let state_at = cursor.at();
         cursor.take(state, "the page log's state")?;
+        let (ancestors_at, log_state) = (cursor.at(), bytes.slice(state_at..cursor.at()));
+        let mut list = Vec::new();
+        for _ in 0..ancestors {
+            let last_epoch = cursor.u64("an ancestor's epoch")?;
+            let length = usize::from(cursor.u16("the length of an ancestor's prefix")?);
+            list.push(Ancestor { last_epoch, prefix: cursor.text(length, "an ancestor's prefix")?.to_owned() });
+        }
         cursor.end()?;
-        Ok(Self {
+        let turtle = Self {
             checkpoint_lsn,
             turtle_page_lsn,
             metadata_lsn,
@@ -153,8 +209,11 @@ impl Turtle {
             oldest_timestamp,
             retention: Retention { checkpoints, seconds },
             engine_metadata: bytes.slice(at..state_at),
-            log_state: bytes.slice(state_at..),
-        })
+            log_state,
+            ancestors: list,
+        };
+        turtle.check_ancestors().map_err(|check| Fault::corrupt(ancestors_at, check))?;
+        Ok(turtle)
     }
 }
 
@@ -171,6 +230,7 @@ impl fmt::Debug for Turtle {
             .field("retention", &self.retention)
             .field("engine_metadata", &format_args!("{} bytes", self.engine_metadata.len()))
             .field("log_state", &format_args!("{} bytes", self.log_state.len()))
+            .field("ancestors", &self.ancestors)
             .finish()
     }
 }

@@ -340,6 +340,11 @@ impl Intake {
         }
     }
 
+    /// The numbers of segments that are sealed and not handed over yet, and of the next segment and run.
+    pub(crate) fn numbers(&self) -> (Vec<u64>, u64, u64) {
+        (self.sealed.iter().map(|sealed| sealed.sequence).collect(), self.next_sequence, self.next_run)
+    }
+
     /// The number of the next run.
     pub(crate) fn next_run(&mut self) -> u64 {
         self.next_run += 1;

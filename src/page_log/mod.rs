@@ -38,6 +38,7 @@ mod durable;
 mod fault;
 #[doc(hidden)]
 pub mod fuzzing;
+mod in_use;
 mod intake;
 mod lsn;
 mod memory_segment;
@@ -51,6 +52,7 @@ mod page_ids;
 #[allow(clippy::module_inception, reason = "the folder is named after its main type, and so is the file")]
 mod page_log;
 mod put_args;
+mod reach;
 mod reader;
 mod record;
 mod record_cache;
@@ -77,10 +79,12 @@ pub use chain::{Chain, ChainRecord};
 pub use codec::{LogState, RunRef, SegmentRef, Trim};
 pub use dump::DumpedRecord;
 pub use fault::PageLogFault;
+pub(crate) use in_use::{InUse, LogObject};
 pub use lsn::{Lsn, MAX_EPOCH};
 pub use options::PageLogOptions;
 pub use page_log::{PageLog, PageLogParts, PageLogStats};
 pub use put_args::PutArgs;
+pub(crate) use reach::Reach;
 pub use record::{MAX_CHAIN, MAX_PAGE_BYTES, PageFlags, RecordKind};
 pub use table::TableHandle;
 pub use verify::LogVerification;

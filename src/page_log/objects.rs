@@ -51,40 +51,67 @@ pub(crate) trait LogObjects: Send + Sync + 'static {
     async fn admit(&self, place: &ObjectPlace, pieces: Vec<Bytes>);
 }
 
-/// The objects of a log in a bucket.
-pub(crate) struct BucketObjects {
+/// A bucket in which some of a log's objects are.
+struct Home {
+    /// The last epoch, as it stands in names, whose objects are there.
+    last_epoch: u64,
     bucket: Bucket,
-    cache: Option<Cache>,
     /// Where the bucket is, as the cache knows it.
     address: String,
-    /// What tells this database's objects from another's that had the same names before.
-    tag: String,
-    known: moka::sync::Cache<String, Arc<Origin>>,
 }
 
-impl BucketObjects {
-    /// The objects of `database` in `bucket`.
-    pub(crate) fn new(bucket: &Bucket, cache: Option<Cache>, database: u128) -> Self {
+impl Home {
+    fn new(last_epoch: u64, bucket: &Bucket) -> Self {
         let mut address = format!("{} {}", bucket.address(), bucket.options().prefix);
         if bucket.provider() == Provider::Memory {
             // Every opening is another bucket, and a cache on disk would take it for the last one of that name.
             let entropy = SystemEntropy::default();
             address = format!("{address}#{:016x}{:016x}", entropy.next_u64(), entropy.next_u64());
         }
+        Self { last_epoch, bucket: bucket.system(), address }
+    }
+}
+
+/// The epoch in the name of a segment or index run: what stands between the last slash and the hyphen.
+pub(crate) fn epoch_in(name: &str) -> Option<u64> {
+    name.rsplit_once('/')?.1.split_once('-')?.0.parse().ok()
+}
+
+/// The objects of a log in a bucket; a clone's are in several.
+pub(crate) struct BucketObjects {
+    /// Where what was written before the log was cloned is, by rising epoch.
+    ancestors: Vec<Home>,
+    own: Home,
+    cache: Option<Cache>,
+    /// What tells this database's objects from another's that had the same names before.
+    tag: String,
+    known: moka::sync::Cache<String, Arc<Origin>>,
+}
+
+impl BucketObjects {
+    /// The objects of `database` in `bucket`; those of epochs up to the numbers in `ancestors`, which rise, are in the buckets there.
+    pub(crate) fn new(bucket: &Bucket, ancestors: &[(u64, Bucket)], cache: Option<Cache>, database: u128) -> Self {
         let known = moka::sync::Cache::new(KNOWN_OBJECTS);
-        Self { bucket: bucket.system(), cache, address, tag: format!("{database:032x}"), known }
+        let ancestors = ancestors.iter().map(|(last_epoch, bucket)| Home::new(*last_epoch, bucket)).collect();
+        Self { ancestors, own: Home::new(u64::MAX, bucket), cache, tag: format!("{database:032x}"), known }
+    }
+
+    /// Where the object is.
+    fn home(&self, name: &str) -> &Home {
+        let Some(epoch) = epoch_in(name) else { return &self.own };
+        self.ancestors.iter().find(|home| epoch <= home.last_epoch).unwrap_or(&self.own)
     }
 
     fn origin(&self, name: &str, size: u64) -> Arc<Origin> {
         self.known.get_with(name.to_owned(), || {
-            let (bucket, name) = (self.bucket.clone(), name.to_owned());
+            let (bucket, name) = (self.home(name).bucket.clone(), name.to_owned());
             Arc::new(Origin { bucket, name, size, object: OnceCell::new() })
         })
     }
 
     fn cached(&self, place: &ObjectPlace) -> Option<CachedObject> {
         let id = |cache: &Cache| {
-            cache.object(ObjectId::new(self.address.as_str(), place.name.as_str(), self.tag.as_str(), place.size))
+            cache.object(ObjectId::new(self.home(&place.name).address.as_str(), place.name.as_str(), self.tag.as_str(), place.size))
         };
         self.cache.as_ref().map(id)
     }
@@ -123,11 +150,11 @@ impl Fetch for Origin {
 #[async_trait]
 impl LogObjects for BucketObjects {
     async fn create(&self, name: &str, pieces: Vec<Bytes>) -> Result<()> {
-        self.bucket.put(name, pieces).await.map(drop)
+        self.own.bucket.put(name, pieces).await.map(drop)
     }
 
     async fn begin(&self, name: &str) -> Result<Box<dyn LogObjectWriter>> {
-        Ok(Box::new(self.bucket.writer(name).await?))
+        Ok(Box::new(self.own.bucket.writer(name).await?))
     }
 
     async fn read(&self, place: &ObjectPlace, range: Range<u64>) -> Result<Bytes> {

@@ -15,6 +15,7 @@ use super::PageLogFault;
 use super::block_pool::BlockPool;
 use super::codec::LogState;
 use super::durable::Durable;
+use super::in_use::InUse;
 use super::intake::{Draft, Intake};
 use super::lsn::{Lsn, LsnAllocator};
 use super::merger::{merge_once, run_merger};
@@ -54,6 +55,8 @@ impl Drop for Tasks {
 pub struct PageLogParts {
     /// Where its objects are.
     pub bucket: Bucket,
+    /// Where the objects of earlier epochs are, for a clone: the last epoch that wrote there, rising, and the bucket.
+    pub ancestors: Vec<(u64, Bucket)>,
     /// What is read through; none for no cache.
     pub cache: Option<Cache>,
     /// What seals its records.
@@ -65,11 +68,12 @@ pub struct PageLogParts {
 impl PageLogParts {
     /// A log in `bucket` without cache and keys, with default options.
     pub fn new(bucket: Bucket) -> Self {
-        Self { bucket, cache: None, keys: KeyManagement::none(), options: PageLogOptions::new() }
+        let (ancestors, keys) = (Vec::new(), KeyManagement::none());
+        Self { bucket, ancestors, cache: None, keys, options: PageLogOptions::new() }
     }
 
-    fn objects(&self, state: &LogState) -> Arc<dyn LogObjects> {
-        Arc::new(BucketObjects::new(&self.bucket, self.cache.clone(), state.database))
+    pub(crate) fn objects(&self, database: u128) -> Arc<dyn LogObjects> {
+        Arc::new(BucketObjects::new(&self.bucket, &self.ancestors, self.cache.clone(), database))
     }
 }
 
@@ -99,7 +103,7 @@ impl PageLog {
     /// `Invalid` for an epoch that can't be, or options that contradict each other; `Corrupt`, `NotFound` for objects that are not
     /// what was written; those of the bucket.
     pub async fn open(parts: PageLogParts, state: &LogState, epoch: u64) -> Result<Self, PageLogFault> {
-        let objects = parts.objects(state);
+        let objects = parts.objects(state.database);
         Self::open_over(objects, parts.keys, parts.options, state, Some(epoch)).await
     }
 
@@ -108,7 +112,7 @@ impl PageLog {
     /// # Errors
     /// As [`PageLog::open`].
     pub async fn open_for_reading(parts: PageLogParts, state: &LogState) -> Result<Self, PageLogFault> {
-        let objects = parts.objects(state);
+        let objects = parts.objects(state.database);
         Self::open_over(objects, parts.keys, parts.options, state, None).await
     }
 
@@ -233,6 +237,12 @@ impl PageLog {
     /// What the log is made of, without anything above `lsn`: for the turtle object of a checkpoint, after `flush_now(lsn)`.
     pub fn state_at(&self, lsn: Lsn) -> LogState {
         self.shared.lock().state_at(self.shared.database, lsn)
+    }
+
+    /// Which objects of this writer's own epoch may still be named by a state that is yet to come.
+    pub(crate) fn in_use(&self) -> InUse {
+        let intake = self.shared.lock();
+        InUse::new(self.shared.epoch, &intake)
     }
 
     /// Takes note that the checkpoint at `lsn` is complete: nothing up to it will ever be abandoned. Index runs leave out what was trimmed

@@ -18,7 +18,7 @@ use crate::options::{BucketOptions, ProbeMode};
 use crate::payload::Payload;
 use crate::probe::ProbeReport;
 use crate::read::Object;
-use crate::source::Provider;
+use crate::source::{LargeCreate, Provider, Source};
 use crate::stats::{Stats, StatsSnapshot};
 
 /// One container of objects at one provider. Cheap to clone; clones share connections, limits and counters.
@@ -71,6 +71,38 @@ impl Bucket {
     /// floors above, which keep their own objects there.
     pub fn system(&self) -> Self {
         Self { open: Arc::clone(&self.open), system: true }
+    }
+
+    /// The same bucket under another prefix: the same connections, limits, counters and proof, and other names.
+    ///
+    /// # Errors
+    /// `Invalid` for a prefix that no name can begin with.
+    pub fn at_prefix(&self, prefix: &str) -> Result<Self> {
+        let failed = |fault| Error::new("open", self.address(), fault);
+        let open = OpenBucket::sibling(&self.open, prefix).map_err(failed)?;
+        Ok(Self { open: Arc::new(open), system: self.system })
+    }
+
+    /// A bucket over any store, for simulations: it is taken at its word, unproved, and counted as `memory`.
+    #[doc(hidden)]
+    pub fn over_store(
+        store: Arc<dyn object_store::ObjectStore>,
+        pages: Arc<dyn object_store::list::PaginatedListStore>,
+        options: BucketOptions,
+    ) -> Result<Self> {
+        let failed = |fault| Error::new("open", "a simulated bucket", fault);
+        let names = Names::new(&options.prefix, options.provider).map_err(failed)?;
+        let source = Source {
+            provider: Provider::Memory,
+            store,
+            pages: Some(pages),
+            quirks: Arc::default(),
+            address: format!("memory://{}", options.bucket),
+            large_create: LargeCreate::Native,
+        };
+        let stats = Arc::new(Stats::new(options.provider));
+        let options = BucketOptions { probe: ProbeMode::Off, ..options };
+        Ok(Self { open: Arc::new(OpenBucket::new(source, options, names, stats)), system: false })
     }
 
     /// Where the bucket is, for people; without secrets.

@@ -58,6 +58,20 @@ impl OpenBucket {
         Self { source, options, names, stats, cleanup, answered: AtomicU64::new(0), proof: OnceCell::new() }
     }
 
+    /// The same bucket under another prefix.
+    ///
+    /// # Errors
+    /// [`Fault::Config`] for a prefix that no name can begin with.
+    pub(crate) fn sibling(&self, prefix: &str) -> Result<Self, Fault> {
+        let names = Names::new(prefix, self.options.provider)?;
+        let mut options = self.options.clone();
+        options.prefix = prefix.to_owned();
+        let sibling = Self::new(self.source.clone(), options, names, Arc::clone(&self.stats));
+        // What was proved of the store holds for all of it.
+        let proof = self.proof.get().map_or_else(OnceCell::new, |()| OnceCell::new_with(Some(())));
+        Ok(Self { proof, ..sibling })
+    }
+
     /// `fault` of `operation` on `name`. A fault of the bucket rather than of the object names the bucket, too.
     pub(crate) fn error(&self, operation: &'static str, name: &str, fault: Fault) -> Error {
         let target = match fault {
