@@ -21,9 +21,15 @@ pub enum Fault {
     /// The bucket failed, or the cache could not be opened (a cache that fails later is not used).
     #[error(transparent)]
     Bucket(#[from] plastron_sources::Error),
+    /// The key-management module could not be opened.
+    #[error(transparent)]
+    Keys(#[from] plastron_keys::Error),
     /// The page log failed.
     #[error(transparent)]
     PageLog(#[from] crate::page_log::PageLogFault),
+    /// A checkpoint could not be made or read.
+    #[error(transparent)]
+    Checkpoint(#[from] crate::checkpoint::CheckpointFault),
     /// An object can't be changed in place.
     #[error(
         "{name}: {operation} of file not supported: objects are written once and never changed; create another name instead"
@@ -82,7 +88,9 @@ impl Error {
         match self.fault() {
             Fault::Config(error) => error.kind(),
             Fault::Bucket(error) => error.kind(),
+            Fault::Keys(error) => error.kind(),
             Fault::PageLog(fault) => fault.kind(),
+            Fault::Checkpoint(fault) => fault.kind(),
             Fault::Immutable { .. } | Fault::WouldDeadlock { .. } | Fault::WriterLost { .. } => ErrorKind::Unsupported,
             Fault::RuntimeEnded { .. } => ErrorKind::Unavailable,
             Fault::Local { source, .. } => source.kind().into(),
@@ -94,6 +102,7 @@ impl Error {
         match self.fault() {
             Fault::RuntimeEnded { .. } => false,
             Fault::PageLog(fault) => fault.is_retryable(),
+            Fault::Checkpoint(fault) => fault.is_retryable(),
             _ => self.kind().is_retryable(),
         }
     }
@@ -121,7 +130,9 @@ impl std::error::Error for Error {
         match self.fault() {
             Fault::Config(error) => Some(error),
             Fault::Bucket(error) => Some(error),
+            Fault::Keys(error) => Some(error),
             Fault::PageLog(fault) => Some(fault),
+            Fault::Checkpoint(fault) => Some(fault),
             Fault::Local { source, .. } => Some(source),
             _ => None,
         }

@@ -24,6 +24,7 @@
 //! | a synchronous engine | [`blocking::FileSystem`], which brings its own threads; reads of what the cache has never leave yours |
 //! | a runtime, and threads that are not on it | [`FileHandle::read_at`] on those threads |
 //! | settings in a program rather than in a string | [`StoreOptions`], [`BucketOptions`], [`CacheOptions`] |
+//! | an engine with pages of its own | [`Store::leader`], [`Store::follower`], [`page_log`], [`checkpoint`] |
 //! | a shell | the `plastron` command |
 //!
 //! # What is promised
@@ -45,9 +46,11 @@
 //! `command` builds the `plastron` command. All are on by default.
 
 pub mod blocking;
+pub mod checkpoint;
 mod error;
 mod file_system;
 pub mod page_log;
+mod registry_options;
 mod store;
 mod store_stats;
 
@@ -55,11 +58,14 @@ pub use error::{Error, Fault, Result};
 pub use file_system::{FileHandle, FileSystem, FileWriter};
 pub use plastron_cache::{Cache, CacheOptions, CacheStats};
 pub use plastron_config::{Config, ErrorKind, Schema};
+pub use plastron_keys::KeyManagement;
+pub use plastron_registry::CheckpointString;
 pub use plastron_sources::{
     Bucket, BucketOptions, Checksums, Event, ListedObject, ObjectInfo, Outcome, Payload, PriceTable, ProbeCheck,
     ProbeOutcome, ProbeReport, ProbeRow, Provider, RequestKind, Secret, StatsSnapshot, clock,
 };
-pub use store::{Store, StoreOptions};
+pub use registry_options::{RegistryName, RegistryOptions};
+pub use store::{KeySettings, Store, StoreOptions};
 pub use store_stats::StoreStats;
 
 #[cfg(doctest)]

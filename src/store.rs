@@ -1,17 +1,22 @@
-//! The store: bucket, cache and file system, wired together from one string.
+//! The store: bucket, cache, file system, and what a database is opened from, wired together from one string.
 //!
 //! The string's settings are owned by the crates that they configure; here their schemas become one, so that a typo anywhere is
 //! found with a suggestion, and the parts are opened in the order of the floors.
 
 use std::fmt;
+use std::sync::Arc;
 
 use plastron_cache::{Cache, CacheOptions};
 use plastron_config::{Config, Schema};
+use plastron_keys::{KeyManagement, KeyModules};
 use plastron_sources::{Bucket, BucketOptions};
 use tokio::runtime::Handle;
 
+use crate::checkpoint::{Follower, History, Leader, RetentionOptions, Volume};
 use crate::error::{Fault, Result};
 use crate::file_system::FileSystem;
+use crate::page_log::PageLogOptions;
+use crate::registry_options::RegistryOptions;
 use crate::store_stats::StoreStats;
 
 /// Settings of the `cache=(…)` section that are not the cache's own but say how the store uses it.
@@ -40,12 +45,55 @@ pub struct StoreOptions {
     pub cache: Option<CacheOptions>,
     /// Whether what is created enters the cache. Default true.
     pub write_through: bool,
+    /// The page log of a database in the bucket.
+    pub page_log: PageLogOptions,
+    /// Its keys: what stands in the brackets of `key_management=(…)`.
+    pub key_management: KeySettings,
+    /// Who knows its latest checkpoint.
+    pub registry: RegistryOptions,
+    /// How long its checkpoints are kept.
+    pub retention: RetentionOptions,
+}
+
+/// What stands in the brackets of `key_management=(…)`. It may hold secrets, and doesn't show them.
+#[derive(Clone, Default)]
+pub struct KeySettings(Config);
+
+impl KeySettings {
+    /// The settings in `section`.
+    ///
+    /// # Errors
+    /// `Invalid` for a module that is not there, and for settings that it has not.
+    pub fn new(section: Config) -> Result<Self> {
+        KeyModules::default().check(&section)?;
+        Ok(Self(section))
+    }
+
+    /// The settings.
+    pub fn section(&self) -> &Config {
+        &self.0
+    }
+}
+
+impl fmt::Debug for KeySettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.0.get("name").and_then(|name| name.text());
+        write!(f, "KeySettings(name={})", name.unwrap_or("none"))
+    }
 }
 
 impl StoreOptions {
     /// A bucket with the default cache: in memory only.
     pub fn new(bucket: BucketOptions) -> Self {
-        Self { bucket, cache: Some(CacheOptions::default()), write_through: true }
+        Self {
+            bucket,
+            cache: Some(CacheOptions::default()),
+            write_through: true,
+            page_log: PageLogOptions::new(),
+            key_management: KeySettings::default(),
+            registry: RegistryOptions::default(),
+            retention: RetentionOptions::new(),
+        }
     }
 
     /// Reads a configuration string or URL: `source=s3_store,bucket=pages,cache=(size=10GB)`, `s3://pages?cache.size=10GB`.
@@ -71,7 +119,20 @@ impl StoreOptions {
         }
         let cache = CacheOptions::from_config(&section)?;
         let bucket = BucketOptions::from_config(config)?;
-        Ok(Self { bucket, cache: enabled.then_some(cache), write_through })
+        let section = |name| config.section(name).map(|section| section.cloned().unwrap_or_default());
+        let page_log = PageLogOptions::from_config(&section("page_log")?)?;
+        page_log.validate()?;
+        let retention = RetentionOptions::from_config(&section("retention")?)?;
+        retention.validate()?;
+        Ok(Self {
+            bucket,
+            cache: enabled.then_some(cache),
+            write_through,
+            page_log,
+            key_management: KeySettings::new(section("key_management")?)?,
+            registry: RegistryOptions::from_config(&section("registry")?)?,
+            retention,
+        })
     }
 }
 
@@ -79,6 +140,16 @@ impl StoreOptions {
 #[derive(Clone)]
 pub struct Store {
     files: FileSystem,
+    database: Arc<Database>,
+}
+
+/// What the database in the store is opened with.
+#[derive(Debug)]
+struct Database {
+    page_log: PageLogOptions,
+    key_management: KeySettings,
+    registry: RegistryOptions,
+    retention: RetentionOptions,
 }
 
 impl Store {
@@ -107,12 +178,14 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub async fn open_with(options: StoreOptions) -> Result<Self> {
-        let bucket = Box::pin(Bucket::open(options.bucket)).await?;
-        let cache = match options.cache {
+        let StoreOptions { bucket, cache, write_through, page_log, key_management, registry, retention } = options;
+        let bucket = Box::pin(Bucket::open(bucket)).await?;
+        let cache = match cache {
             Some(options) => Some(Self::open_cache(options).await?),
             None => None,
         };
-        Ok(Self { files: FileSystem::from_parts(bucket, cache).with_write_through(options.write_through) })
+        let files = FileSystem::from_parts(bucket, cache).with_write_through(write_through);
+        Ok(Self { files, database: Arc::new(Database { page_log, key_management, registry, retention }) })
     }
 
     /// Every setting that a store string may have, with types, defaults and meanings.
@@ -124,7 +197,71 @@ impl Store {
                 "Whether what is created enters the cache, so that reading it back costs no request.",
                 "true",
             );
-        BucketOptions::schema().section(cache)
+        BucketOptions::schema()
+            .section(cache)
+            .section(PageLogOptions::schema())
+            .section(KeyManagement::schema())
+            .section(RegistryOptions::schema())
+            .section(RetentionOptions::schema())
+    }
+
+    /// What the database in this store is opened from. Its key module is opened here, anew by every call.
+    ///
+    /// # Errors
+    /// `Unauthorized` for a master key that is missing or wrong; as [`KeyManagement::open`].
+    pub async fn volume(&self) -> Result<Volume> {
+        let database = &self.database;
+        let keys = KeyManagement::open(database.key_management.section()).await?;
+        let (registry, turtles) = database.registry.open(self.bucket());
+        let mut volume = Volume::new(self.bucket().clone(), database.registry.owner());
+        volume.cache = self.cache().cloned();
+        volume.keys = keys;
+        (volume.registry, volume.turtles) = (registry, turtles);
+        volume.page_log = database.page_log.clone();
+        volume.retention = database.retention.clone();
+        Ok(volume)
+    }
+
+    /// Takes over as the leader of the database in this store; begins one if there is none.
+    ///
+    /// ```
+    /// use plastron::checkpoint::CheckpointRequest;
+    /// use plastron::page_log::{Lsn, PutArgs};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), plastron::Error> {
+    /// let store = plastron::Store::open("source=memory_store,bucket=db,key_management=(name=mock)").await?;
+    /// let leader = store.leader().await?;
+    /// let lsn = leader.table(1)?.put(42, PutArgs::full(), "a page").await?;
+    /// leader.checkpoint(CheckpointRequest::new(lsn)).await?; // now everybody sees it
+    ///
+    /// let follower = store.follower().await?;
+    /// let page = follower.table(1)?.get(42, Lsn::MAX).await?;
+    /// assert_eq!(&page.records[0].bytes[..], b"a page");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Leader::open`] and [`Store::volume`].
+    pub async fn leader(&self) -> Result<Leader> {
+        Ok(Leader::open(self.volume().await?).await?)
+    }
+
+    /// Follows the database in this store.
+    ///
+    /// # Errors
+    /// As [`Follower::open`] and [`Store::volume`].
+    pub async fn follower(&self) -> Result<Follower> {
+        Ok(Follower::open(self.volume().await?).await?)
+    }
+
+    /// The checkpoints of the database in this store.
+    ///
+    /// # Errors
+    /// As [`Store::volume`].
+    pub async fn history(&self) -> Result<History> {
+        Ok(History::new(self.volume().await?))
     }
 
     /// Opens a cache on this runtime, where blocking is allowed: for a file system that is put together from parts.

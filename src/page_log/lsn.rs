@@ -41,6 +41,11 @@ impl Lsn {
         self.0 == 0
     }
 
+    /// Below every LSN of that epoch, and above all of those before; [`Lsn::MAX`] for an epoch that can't be.
+    pub(crate) const fn first_of(epoch: u64) -> Self {
+        if epoch > MAX_EPOCH { Self::MAX } else { Self(epoch << COUNT_BITS) }
+    }
+
     /// The epoch of the writer that gave it.
     pub const fn epoch(self) -> u64 {
         self.0 >> COUNT_BITS

@@ -15,27 +15,27 @@ use super::run::Run;
 const AT_ONCE: usize = 2;
 
 /// What some states of one log reach. The tails of runs are read once, however many states name them.
+#[derive(Default)]
 pub(crate) struct Reach {
-    objects: Arc<dyn LogObjects>,
     runs: HashSet<String>,
     names: BTreeMap<String, u64>,
 }
 
 impl Reach {
-    /// Nothing yet, of the log of `database` with these parts.
-    pub(crate) fn new(parts: &PageLogParts, database: u128) -> Self {
-        Self { objects: parts.objects(database), runs: HashSet::new(), names: BTreeMap::new() }
+    /// Nothing yet.
+    pub(crate) fn new() -> Self {
+        Self::default()
     }
 
-    /// Adds what `state` reaches.
+    /// Adds what `state` reaches, of a log with these parts.
     ///
     /// # Errors
     /// `Corrupt`, `NotFound` for a run that is not what was written; those of the bucket. What was added before stays.
-    pub(crate) async fn add(&mut self, state: &LogState) -> Result<(), PageLogFault> {
+    pub(crate) async fn add(&mut self, state: &LogState, parts: &PageLogParts) -> Result<(), PageLogFault> {
+        let objects: Arc<dyn LogObjects> = parts.objects(state.database);
         self.names.extend(state.segments.iter().map(|segment| (segment.object_name(), segment.size)));
         let new: Vec<RunRef> =
             state.runs.iter().filter(|run| !self.runs.contains(&run.object_name())).cloned().collect();
-        let objects = Arc::clone(&self.objects);
         let opened: Vec<Run> = stream::iter(new)
             .map(|run| {
                 let objects = Arc::clone(&objects);

@@ -1,0 +1,176 @@
+//! Pins that are held, and pins that are found.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use plastron_config::ErrorKind;
+use plastron_registry::{Pin, PinName, Version};
+use tokio::task::JoinHandle;
+
+use super::CheckpointFault;
+use super::listing::list;
+use super::published::Published;
+use super::volume::Volume;
+
+/// Times that pins are listed again because one was renewed between being listed and being read.
+const MAX_LISTINGS: u32 = 8;
+
+/// A pin that is held: renewed in the background. Dropped, it holds for the rest of its lease; what is being read ends undisturbed.
+#[derive(Debug)]
+pub(crate) struct HeldPin {
+    volume: Volume,
+    id: u128,
+    renewal: Arc<AtomicU64>,
+    renewing: JoinHandle<()>,
+}
+
+impl Drop for HeldPin {
+    fn drop(&mut self) {
+        self.renewing.abort();
+    }
+}
+
+impl HeldPin {
+    /// Pins `published`, and makes sure that it was there when it was pinned: GC removes turtles first and looks at pins afterwards, so
+    /// whoever still finds the turtle after pinning it has been seen.
+    ///
+    /// # Errors
+    /// [`CheckpointFault::Gone`]; those of the bucket.
+    pub(crate) async fn take(volume: &Volume, published: &Published) -> Result<Self, CheckpointFault> {
+        let lease = volume.retention.lease;
+        let mut pin = new_pin(volume, published, lease.as_secs().max(1), Arc::clone(&volume.owner));
+        volume.put_pin(&pin).await?;
+        let renewal = Arc::new(AtomicU64::new(pin.name.renewal));
+        let id = pin.name.id;
+        let (volume_here, held) = (volume.clone(), Arc::clone(&renewal));
+        let renewing = tokio::spawn(async move {
+            let mut wait = lease / 3;
+            loop {
+                volume_here.clock().sleep(wait).await;
+                let before = pin.name;
+                pin.name.renewal += 1;
+                // Before it is there, so that whoever releases it removes it for sure.
+                held.store(pin.name.renewal, Ordering::Release);
+                match volume_here.put_pin(&pin).await {
+                    Ok(()) => {
+                        remove(&volume_here, before).await;
+                        wait = lease / 3;
+                    }
+                    Err(fault) => {
+                        tracing::warn!(%fault, "a pin could not be renewed; trying again soon");
+                        wait = lease / 10;
+                    }
+                }
+            }
+        });
+        let held = Self { volume: volume.clone(), id, renewal, renewing };
+        let sequence = published.version.sequence;
+        match volume.turtles.turtle(sequence).await {
+            Ok(Some(found)) if found.version == published.version => Ok(held),
+            Ok(_) => {
+                held.release().await;
+                Err(CheckpointFault::Gone { sequence })
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                held.release().await;
+                Err(CheckpointFault::Gone { sequence })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives it up at once. What can't be removed holds for the rest of its lease.
+    pub(crate) async fn release(self) {
+        self.renewing.abort();
+        let last = self.renewal.load(Ordering::Acquire);
+        for renewal in last.saturating_sub(1).max(1)..=last {
+            remove(&self.volume, PinName { id: self.id, renewal }).await;
+        }
+    }
+}
+
+/// A new pin of `published`.
+pub(crate) fn new_pin(volume: &Volume, published: &Published, lease_seconds: u64, owner: Arc<str>) -> Pin {
+    Pin {
+        name: PinName { id: volume.random(), renewal: 1 },
+        sequence: published.version.sequence,
+        lease_seconds,
+        owner,
+        turtle: published.content.clone(),
+    }
+}
+
+/// Removes a pin's object. One that stays holds for the rest of its lease, which is no harm.
+async fn remove(volume: &Volume, name: PinName) {
+    let name = name.object_name();
+    match volume.system().delete(&name).await {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => tracing::warn!(object = %name, %error, "a pin could not be removed"),
+    }
+}
+
+/// A pin that was found in the bucket.
+#[derive(Debug, Clone)]
+pub(crate) struct FoundPin {
+    pub(crate) pin: Pin,
+    pub(crate) published: Published,
+}
+
+/// The pins that are there.
+#[derive(Debug, Default)]
+pub(crate) struct Pins {
+    /// Those that hold.
+    pub(crate) held: Vec<FoundPin>,
+    /// Objects that hold nothing any more: renewed since, or expired.
+    pub(crate) past: Vec<(String, u64)>,
+}
+
+impl Pins {
+    /// All pins in the volume. A lease ends `grace` after its time, for clocks may be apart.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Unsupported` for a pin that can't be read: then nobody knows what it holds; those of the bucket.
+    pub(crate) async fn read(volume: &Volume, grace: Duration) -> Result<Self, CheckpointFault> {
+        let bucket = volume.system();
+        'again: for _ in 0..MAX_LISTINGS {
+            let mut newest: BTreeMap<u128, (PinName, u64, SystemTime)> = BTreeMap::new();
+            let mut pins = Self::default();
+            for object in list(&bucket, PinName::PREFIX).await? {
+                let Some(name) = PinName::parse(&object.name) else { continue };
+                // Renewals of one id are listed in their order.
+                if let Some((before, size, _)) = newest.insert(name.id, (name, object.size, object.created)) {
+                    pins.past.push((before.object_name(), size));
+                }
+            }
+            let now = volume.clock().wall();
+            for (name, size, created) in newest.into_values() {
+                let object = name.object_name();
+                let bytes = match bucket.get(&object).await {
+                    Ok((_, bytes)) => bytes,
+                    // Renewed or released: the next listing shows which.
+                    Err(error) if error.kind() == ErrorKind::NotFound => continue 'again,
+                    Err(error) => return Err(error.into()),
+                };
+                let pin = Pin::decode(&bytes).map_err(CheckpointFault::format(object.as_str()))?;
+                if pin.name != name {
+                    let check = format!("it says that it is {}", pin.name.object_name());
+                    return Err(CheckpointFault::Corrupt { object, check });
+                }
+                let over = pin.lease().is_some_and(|lease| now > created + lease + grace);
+                if over {
+                    pins.past.push((object, size));
+                    continue;
+                }
+                // Only the sequence of the version is known, and only that is needed.
+                let version = Version { sequence: pin.sequence, epoch: 0, checksum: 0 };
+                let published = Published::decode(version, &pin.turtle)?;
+                pins.held.push(FoundPin { pin, published });
+            }
+            return Ok(pins);
+        }
+        Err(CheckpointFault::Invalid("the pins are renewed faster than they can be read; try again".to_owned()))
+    }
+}
