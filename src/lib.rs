@@ -57,11 +57,11 @@ mod store_stats;
 pub use error::{Error, Fault, Result};
 pub use file_system::{FileHandle, FileSystem, FileWriter};
 pub use plastron_cache::{Cache, CacheOptions, CacheStats};
-pub use plastron_config::{Config, ErrorKind, Schema};
+pub use plastron_config::{Config, Error as ConfigError, ErrorKind, Schema};
 pub use plastron_keys::KeyManagement;
 pub use plastron_registry::CheckpointString;
 pub use plastron_sources::{
-    Bucket, BucketOptions, Checksums, Event, ListedObject, ObjectInfo, Outcome, Payload, PriceTable, ProbeCheck,
+    Bucket, BucketOptions, Checksums, Event, ListEntry, ListOptions, ListedObject, ObjectInfo, Outcome, Payload, PriceTable, ProbeCheck,
     ProbeOutcome, ProbeReport, ProbeRow, Provider, RequestKind, Secret, StatsSnapshot, clock,
 };
 pub use registry_options::{RegistryName, RegistryOptions};

@@ -60,7 +60,7 @@ impl RegistryOptions {
         for (name, value) in [("poll_least", &mut options.poll_least), ("poll_most", &mut options.poll_most)] {
             *value = section.duration(name)?.unwrap_or(*value);
         }
-        options.owner = section.string("owner")?.filter(|owner| !owner.is_empty()).map(str::to_owned);
+        options.owner = section.string("owner")?.filter(|owner| !owner.is_empty());
         Ok(options)
     }
 

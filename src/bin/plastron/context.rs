@@ -48,6 +48,11 @@ impl Context {
         self.store.is_some()
     }
 
+    /// What `--store` or `PLASTRON_STORE` says.
+    pub(crate) fn store_text(&self) -> Option<&str> {
+        self.store.as_deref()
+    }
+
     /// The store's settings, not opened yet.
     pub(crate) fn options(&self) -> Result<StoreOptions> {
         let text = self.store.as_deref().ok_or_else(|| {

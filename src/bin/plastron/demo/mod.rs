@@ -1,10 +1,12 @@
-//! `plastron demo`: store a real directory, drop the cache, read everything back cold and then warm, compare every byte.
+//! `plastron demo`: the main job on a real directory.
 //!
-//! [`input`] finds what to store, [`play`] does it phase by phase, [`report`] prints what it took.
+//! [`input`] finds what to store. [`database`] plays an engine on it: leaders and a follower in processes of their own, one of which is
+//! killed and one stalled. [`files`] is the smaller play, files in and out through the cache; [`files_report`] prints what it took.
 
+mod database;
+mod files;
+mod files_report;
 mod input;
-mod play;
-mod report;
 
 use std::path::PathBuf;
 
@@ -12,19 +14,28 @@ use clap::Args;
 
 use crate::context::Context;
 use crate::failure::Result;
+use database::role::Role;
+use files::Files;
 use input::Input;
-use play::Play;
 
 const AFTER_HELP: &str = "\
-Without --store the bucket is a local directory, made for the demo and removed after it. With --store the objects get names that
-begin with plastron-demo-, and are removed at the end unless --keep is given; if the demo is interrupted they stay. The
-cache is always one of the demo's own, as large as the store string says.
+A leader loads the directory as pages and deltas and completes checkpoints, with a key rotation between; a follower in another
+process picks them up and compares every page with the files. The leader is stopped, a second one takes over and is killed in the
+middle of its work, a third goes on; the first is let go again and finds itself fenced. Garbage is collected, and
+everything is inspected. What happened and what it cost is printed.
 
-It exits with 7 if a single byte differs. With --json the result is one object.
+Without --store the bucket is a local directory, made for the demo and removed after it. With --store everything stands under
+a prefix of its own that begins with plastron-demo-, and is removed at the end unless --keep is given; if the demo is interrupted it
+stays. A store string without key_management gets a keyring of the demo's own.
+
+With --files it only stores the files as objects, drops the cache, reads everything back cold and then warm, and compares.
+
+It exits with 7 if a single byte differs, or anything is not as it should be. With --json the result is one object.
 
 Examples:
   plastron demo
   plastron demo --input ~/pictures
+  plastron demo --files
   plastron --store 's3://my-bucket/scratch?region=eu-central-1' --json demo --input data/";
 
 /// Options of `demo`.
@@ -35,13 +46,21 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "DIR")]
     input: Option<PathBuf>,
 
-    /// Leave the objects in the bucket
+    /// Only store files and read them back
+    #[arg(long)]
+    files: bool,
+
+    /// Leave everything in the bucket
     #[arg(long)]
     keep: bool,
 
-    /// Files stored or read at once
+    /// Files stored or read at once, with --files
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
+
+    /// What this process plays in a demo that another one directs
+    #[arg(long, hide = true, value_enum)]
+    role: Option<Role>,
 }
 
 impl Demo {
@@ -49,9 +68,16 @@ impl Demo {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let given = self.input;
         let input = tokio::task::spawn_blocking(move || Input::find(given)).await??;
-        let play = Play::prepare(context, input, self.jobs.into()).await?;
+        if let Some(role) = self.role {
+            return Box::pin(role.play(context, input)).await;
+        }
+        let keep = self.keep && context.has_store();
+        if !self.files {
+            return Box::pin(database::direct(context, input, keep)).await;
+        }
+        let play = Files::prepare(context, input, self.jobs.into()).await?;
         let outcome = play.run(context).await;
-        let cleared = if self.keep && context.has_store() { Ok(()) } else { play.clear().await };
+        let cleared = if keep { Ok(()) } else { play.clear().await };
         let report = outcome?;
         context.output.result(&report.record(), || report.text()).await?;
         cleared?;

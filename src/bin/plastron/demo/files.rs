@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use super::input::Input;
-use super::report::{Phase, Report, s3_usd};
+use super::files_report::{Phase, Report, s3_usd};
 use crate::context::{Context, Stopwatch};
 use crate::failure::{Failure, Result};
 use crate::pieces::Pieces;
@@ -21,7 +21,7 @@ use crate::walk::Found;
 
 /// A demo that is ready to run.
 #[derive(Debug)]
-pub(crate) struct Play {
+pub(crate) struct Files {
     input: Input,
     store: Store,
     cache: CacheOptions,
@@ -30,7 +30,7 @@ pub(crate) struct Play {
     jobs: usize,
 }
 
-impl Play {
+impl Files {
     /// Opens the store that was named, or makes a bucket of the demo's own; the cache is the demo's own in any case.
     pub(crate) async fn prepare(context: &Context, input: Input, jobs: usize) -> Result<Self> {
         let make = || tempfile::Builder::new().prefix("plastron-demo-").tempdir();
@@ -189,7 +189,7 @@ mod tests {
         }
         let context = Context::new(Output::new(true, true), Some("source=memory_store,bucket=b".into()), false);
         let input = Input::find(Some(directory.path().to_owned())).unwrap();
-        let play = Play::prepare(&context, input, 2).await.unwrap();
+        let play = Files::prepare(&context, input, 2).await.unwrap();
         let files = play.store.file_system().clone();
         let mut different = Vec::new();
         play.phase("store", &context, &files, &mut different).await.unwrap();

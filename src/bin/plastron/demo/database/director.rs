@@ -1,0 +1,122 @@
+//! The demo's plot.
+
+use plastron::checkpoint::Inspector;
+use serde_json::Value;
+
+use super::player::{Cost, Player};
+use super::role::Role;
+use super::stage::Stage;
+use super::story::{Checkpoint, Compared, Story};
+use crate::context::{Context, Stopwatch};
+use crate::demo::input::Input;
+use crate::failure::{Failure, Result};
+
+/// Directs the demo on `input`, and prints what happened.
+pub(crate) async fn direct(context: &Context, input: Input, keep: bool) -> Result<()> {
+    let stage = Stage::prepare(context).await?;
+    let played = play(context, &stage, &input).await;
+    let cleared = if keep { Ok(()) } else { stage.clear().await };
+    let story = played?;
+    context.output.result(&story.record(), || story.text()).await?;
+    cleared?;
+    story.verdict()
+}
+
+/// The follower, and what it is still to answer.
+struct Audience {
+    player: Player,
+    compared: Vec<Compared>,
+}
+
+impl Audience {
+    /// Waits until it has compared the checkpoint at `lsn`, or a later one.
+    async fn sees(&mut self, lsn: u64) -> Result<()> {
+        while self.compared.last().is_none_or(|last| last.lsn < lsn) {
+            let answer = self.player.answer().await?;
+            self.compared.push(Compared::of(&answer));
+        }
+        Ok(())
+    }
+}
+
+async fn play(context: &Context, stage: &Stage, input: &Input) -> Result<Story> {
+    let watch = Stopwatch::start();
+    let files = input.walk.files.len();
+    let (third, two_thirds, almost) = (files / 3, files * 2 / 3, files - files / 6);
+    let mut story = Story::new(input, stage.store.bucket().address());
+    let mut cost = Cost::default();
+    let leader = |name| Player::start(name, Role::Leader, &stage.text, &input.directory);
+
+    story.tell(context, "the first leader loads a third of the files");
+    let mut first = leader("the first leader")?;
+    first.answer().await?;
+    story.loaded(&first.order(&format!("load 0 {third}")).await?);
+    let checkpoint = complete(&mut first, &mut story, "first").await?;
+    let follower = Player::start("the follower", Role::Follower, &stage.text, &input.directory)?;
+    let mut audience = Audience { player: follower, compared: Vec::new() };
+    audience.sees(checkpoint).await?;
+
+    story.tell(context, "the keys are rotated, and it loads another third");
+    first.order("rotate").await?;
+    story.loaded(&first.order(&format!("load {third} {two_thirds}")).await?);
+    let checkpoint = complete(&mut first, &mut story, "first").await?;
+    audience.sees(checkpoint).await?;
+    // Accepted, and in no checkpoint: its successor writes it again.
+    first.order(&format!("load {two_thirds} {files}")).await?;
+    first.stall()?;
+
+    story.tell(context, "the first leader is stalled, and a second one takes over");
+    let mut second = leader("the second leader")?;
+    second.answer().await?;
+    story.loaded(&second.order(&format!("load {two_thirds} {almost}")).await?);
+    let checkpoint = complete(&mut second, &mut story, "second").await?;
+    audience.sees(checkpoint).await?;
+    second.tell(&format!("load {almost} {files}")).await?;
+    cost.add(second.kill().await?);
+
+    story.tell(context, "the second leader was killed in the middle of its work, and a third one goes on");
+    let mut third_leader = leader("the third leader")?;
+    let ready = third_leader.answer().await?;
+    story.survived = ready.get("files").and_then(Value::as_u64).unwrap_or(0);
+    story.loaded(&third_leader.order(&format!("load {almost} {files}")).await?);
+    let checkpoint = complete(&mut third_leader, &mut story, "third").await?;
+    audience.sees(checkpoint).await?;
+
+    story.tell(context, "the first leader is let go on, and wants to complete a checkpoint");
+    first.resume()?;
+    let refused = first.order("checkpoint").await?;
+    let error = refused.get("error");
+    let word = |key: &str| error.and_then(|error| error.get(key)).and_then(Value::as_str).unwrap_or("").to_owned();
+    (story.refusal_kind, story.refusal) = (word("kind"), word("message"));
+    cost.add(first.quit().await?);
+
+    story.tell(context, "everything is written once more, and garbage is collected");
+    third_leader.order(&format!("load 0 {third}")).await?;
+    third_leader.order("merge").await?;
+    let checkpoint = complete(&mut third_leader, &mut story, "third").await?;
+    audience.sees(checkpoint).await?;
+    story.collected(&third_leader.order("collect").await?);
+    cost.add(third_leader.quit().await?);
+    let Audience { player, compared } = audience;
+    cost.add(player.quit().await?);
+    story.compared = compared;
+
+    story.tell(context, "everything that is left is inspected");
+    let volume = stage.store.volume().await?;
+    story.inspection = Inspector::new(volume).all(true).run().await.map_err(plastron::Error::from)?;
+    story.cost = cost;
+    story.elapsed = watch.elapsed();
+    Ok(story)
+}
+
+/// Has a leader complete a checkpoint, and says at which LSN.
+async fn complete(player: &mut Player, story: &mut Story, leader: &'static str) -> Result<u64> {
+    let answer = player.order("checkpoint").await?;
+    if let Some(error) = answer.get("error") {
+        return Err(Failure::other(format!("the {leader} leader could not complete a checkpoint: {error}")));
+    }
+    let checkpoint = Checkpoint::of(leader, &answer);
+    let lsn = checkpoint.lsn;
+    story.checkpoints.push(checkpoint);
+    Ok(lsn)
+}

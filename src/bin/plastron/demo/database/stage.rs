@@ -1,0 +1,115 @@
+//! Where the demo plays: a bucket, a prefix, keys.
+
+use futures::StreamExt;
+use plastron::clock::{Entropy, SystemEntropy};
+use plastron::{Bucket, Config, Provider, Store, StoreOptions};
+
+use tempfile::TempDir;
+
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+
+/// Where the demo plays.
+pub(super) struct Stage {
+    /// What every process opens.
+    pub(super) text: String,
+    /// The same, opened by the director.
+    pub(super) store: Store,
+    _scratch: TempDir,
+}
+
+impl Stage {
+    /// The store that was named, under a prefix of the demo's own, or a local directory; with a keyring of the demo's own unless the
+    /// store has keys.
+    pub(super) async fn prepare(context: &Context) -> Result<Self> {
+        let make = || tempfile::Builder::new().prefix("plastron-demo-").tempdir();
+        let scratch = tokio::task::spawn_blocking(make)
+            .await?
+            .map_err(|error| Failure::local("make a directory in", &std::env::temp_dir(), &error))?;
+        let path = |name: &str| {
+            let path = scratch.path().join(name);
+            path.to_str().map(str::to_owned).ok_or_else(|| Failure::usage("the directory for temporary files (TMPDIR) must be UTF-8"))
+        };
+        let wrong = |error: plastron::ConfigError| Failure::from(plastron::Error::from(error));
+        let mut config = match context.store_text() {
+            Some(text) => {
+                let mut config = Config::parse_store(text).map_err(wrong)?;
+                let options = StoreOptions::from_config(&config)?;
+                if options.bucket.provider == Provider::Memory {
+                    return Err(Failure::usage(
+                        "a memory_store ends with its process, and the demo has several: name another store, or say --files",
+                    ));
+                }
+                let prefix = format!("{}plastron-demo-{:016x}/", options.bucket.prefix, SystemEntropy::default().next_u64());
+                config.set("bucket_prefix", prefix).map_err(wrong)?;
+                config
+            }
+            None => {
+                let bucket = path("bucket")?;
+                tokio::fs::create_dir(&bucket)
+                    .await
+                    .map_err(|error| Failure::local("make directory", bucket.as_ref(), &error))?;
+                let mut config = Config::new();
+                config.set("source", "dir_store").map_err(wrong)?;
+                config.set("bucket", bucket).map_err(wrong)?;
+                config
+            }
+        };
+        if !config.contains("key_management") {
+            for (key, value) in [
+                ("key_management.name", "file".to_owned()),
+                ("key_management.config.path", path("keyring")?),
+                ("key_management.config.key_file", master_key(path("master-key")?).await?),
+            ] {
+                config.set(key, value).map_err(wrong)?;
+            }
+        }
+        // So that the demo shows garbage without waiting for an hour, and news without waiting for seconds.
+        for (key, value) in [
+            ("retention.checkpoints", "1"),
+            ("retention.time", "0s"),
+            ("retention.window", "0s"),
+            ("registry.poll_most", "200ms"),
+        ] {
+            if !config.contains(key) {
+                config.set(key, value).map_err(wrong)?;
+            }
+        }
+        let text = config.to_string();
+        let store = context.open_with(StoreOptions::from_config(&config)?).await?;
+        Ok(Self { text, store, _scratch: scratch })
+    }
+
+    /// Removes everything under the demo's prefix.
+    pub(super) async fn clear(&self) -> Result<()> {
+        let bucket: Bucket = self.store.bucket().system();
+        let mut entries = bucket.list("", plastron::ListOptions::default());
+        let mut names = Vec::new();
+        while let Some(entry) = entries.next().await {
+            names.push(entry.map_err(plastron::Error::from)?.name().to_owned());
+        }
+        for name in names {
+            match bucket.delete(&name).await {
+                Ok(()) => {}
+                Err(error) if error.kind() == plastron::ErrorKind::NotFound => {}
+                Err(error) => return Err(plastron::Error::from(error).into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes a file with a fresh master key, and returns its path.
+async fn master_key(path: String) -> Result<String> {
+    let make = move || -> std::io::Result<String> {
+        use std::io::{Read, Write};
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut key = [0; 32];
+        std::fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        file.write_all(&key)?;
+        Ok(path)
+    };
+    let made = tokio::task::spawn_blocking(make).await?;
+    made.map_err(|error| Failure::other(format!("cannot make a master key: {error}")))
+}
