@@ -88,12 +88,19 @@ impl Follower {
     /// Opens `published`, and stays there.
     pub(crate) async fn open_at(volume: Volume, published: Published) -> Result<Self, CheckpointFault> {
         volume.retention.validate()?;
-        volume.page_log.validate()?;
         let pin = HeldPin::take(&volume, &published).await?;
+        let opened = Self::open_unpinned(volume, published).await?;
+        opened.inner.reading.lock().await.pin = Some(pin);
+        Ok(opened)
+    }
+
+    /// As [`Follower::open_at`], without a pin.
+    pub(crate) async fn open_unpinned(volume: Volume, published: Published) -> Result<Self, CheckpointFault> {
+        volume.page_log.validate()?;
         let kek = Kek::load(&volume, &published.turtle, None).await?;
         let log = PageLog::open_for_reading(volume.parts(&published.turtle.ancestors)?, &published.state).await?;
         let current = watch::Sender::new(published.info());
-        let reading = tokio::sync::Mutex::new(Reading { published, kek, pin: Some(pin) });
+        let reading = tokio::sync::Mutex::new(Reading { published, kek, pin: None });
         let inner = Arc::new(Inner { volume, log, reading, current, failed: Mutex::new(None) });
         Ok(Self { inner, following: Arc::new(Following(None)) })
     }

@@ -78,6 +78,15 @@ impl History {
         Follower::open_at(self.volume.clone(), self.require(sequence).await?).await
     }
 
+    /// Opens the checkpoint of the turtle with that sequence for looking at it: without a pin, so nothing is written, and reads of one that is
+    /// no longer retained may fail.
+    ///
+    /// # Errors
+    /// As [`History::open`].
+    pub async fn inspect(&self, sequence: u64) -> Result<Follower, CheckpointFault> {
+        Follower::open_unpinned(self.volume.clone(), self.require(sequence).await?).await
+    }
+
     /// Goes back to an older checkpoint: fences the leader that there is, and publishes that checkpoint's content as the latest. What came
     /// after it stays in the history as long as retention keeps it.
     ///

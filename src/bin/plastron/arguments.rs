@@ -6,9 +6,15 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use crate::bench::Bench;
 use crate::cat::Cat;
+use crate::checkpoint::Checkpoint;
 use crate::completions::Completions;
 use crate::demo::Demo;
+use crate::follow::Follow;
+use crate::fsck::Fsck;
+use crate::gc::Gc;
 use crate::get::Get;
+use crate::keys::Keys;
+use crate::log::Log;
 use crate::ls::Ls;
 use crate::probe::Probe;
 use crate::put::Put;
@@ -16,8 +22,8 @@ use crate::rm::Rm;
 use crate::stat::Stat;
 
 const ABOUT: &str = "\
-Plastron keeps files in a bucket - Amazon S3, Azure Blob Storage, Google Cloud Storage or a plain directory - behind a local \
-cache. Objects are written once, read many times, and never overwritten; every byte read is checked.";
+Plastron keeps files, pages and checkpoints in a bucket - Amazon S3, Azure Blob Storage, Google Cloud Storage or a plain \
+directory - behind a local cache. Objects are written once, read many times, and never overwritten; every byte read is checked.";
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -84,8 +90,20 @@ pub(crate) enum Command {
     Rm(Rm),
     /// Check all that Plastron needs from a bucket, and print what holds
     Probe(Probe),
-    /// Store a directory, read it back cold and warm, compare every byte
+    /// The main job on a real directory: leaders, a follower, a kill, a stall, garbage; every byte compared
     Demo(Demo),
+    /// List, show, check, restore and clone checkpoints
+    Checkpoint(Checkpoint),
+    /// Look into the page log
+    Log(Log),
+    /// Show, rotate and rewrap keys
+    Keys(Keys),
+    /// Remove what no retained or pinned checkpoint reaches
+    Gc(Gc),
+    /// Check everything that checkpoints reach, and explain every fault
+    Fsck(Fsck),
+    /// Pick up checkpoints as they are completed
+    Follow(Follow),
     /// Measure
     Bench(Bench),
     /// Print a completion script for a shell

@@ -1,4 +1,4 @@
-//! The `plastron` command: files in and out of a bucket, from the shell.
+//! The `plastron` command: files in and out of a bucket, and the care of the database in it, from the shell.
 //!
 //! It is a thin client of the `plastron` library: parsing in [`arguments`] and beside each command, results and errors through
 //! [`output`], exit codes in [`exit`]. What it promises to scripts (JSON shapes, exit codes, which stream says what) is
@@ -7,14 +7,20 @@
 mod arguments;
 mod bench;
 mod cat;
+mod checkpoint;
 mod completions;
 mod context;
 mod demo;
 mod destination;
 mod exit;
 mod failure;
+mod follow;
+mod fsck;
+mod gc;
 mod get;
 mod jobs;
+mod keys;
+mod log;
 mod ls;
 mod output;
 mod pieces;
@@ -104,6 +110,12 @@ async fn dispatch(command: Command, context: &Context) -> Result<()> {
         Command::Rm(rm) => Box::pin(rm.run(context)).await,
         Command::Probe(probe) => Box::pin(probe.run(context)).await,
         Command::Demo(demo) => Box::pin(demo.run(context)).await,
+        Command::Checkpoint(checkpoint) => Box::pin(checkpoint.run(context)).await,
+        Command::Log(log) => Box::pin(log.run(context)).await,
+        Command::Keys(keys) => Box::pin(keys.run(context)).await,
+        Command::Gc(gc) => Box::pin(gc.run(context)).await,
+        Command::Fsck(fsck) => Box::pin(fsck.run(context)).await,
+        Command::Follow(follow) => Box::pin(follow.run(context)).await,
         Command::Bench(bench) => Box::pin(bench.run(context)).await,
         Command::Completions(completions) => Box::pin(completions.run(context)).await,
     }
