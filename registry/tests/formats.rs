@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use plastron_registry::{
-    CheckpointString, ErrorKind, Fault, KekRef, KeyProvider, Retention, Turtle, TurtleObject, TurtlePage,
+    Ancestor, CheckpointString, ErrorKind, Fault, KekRef, KeyProvider, MAX_ANCESTORS, Pin, PinName, Retention, Turtle,
+    TurtleObject, TurtlePage,
 };
 use proptest::prelude::*;
 
@@ -31,7 +32,14 @@ fn turtle() -> Turtle {
         retention: Retention { checkpoints: 3, seconds: 3600 },
         engine_metadata: Bytes::from_static(b"metadata_lsn=16,version=1,compatible_version=1"),
         log_state: Bytes::from_static(b"whatever the page log says"),
+        ancestors: Vec::new(),
     }
+}
+
+/// The turtle of a clone of a clone.
+fn clone() -> Turtle {
+    let ancestor = |last_epoch, prefix: &str| Ancestor { last_epoch, prefix: prefix.to_owned() };
+    Turtle { ancestors: vec![ancestor(3, ""), ancestor(7, "branch/")], ..turtle() }
 }
 
 fn object(content: Option<Bytes>) -> TurtleObject {
@@ -56,6 +64,21 @@ fn the_golden_files_are_read_for_ever() {
     assert_eq!(written.encode().unwrap(), (file, version));
     let opened = object(None);
     assert_eq!(TurtleObject::decode(&golden("turtle-1-opened.bin", &opened.encode().unwrap().0)).unwrap().0, opened);
+    let clone_file = golden("turtle-2.bin", &clone().encode().unwrap());
+    assert_eq!((Turtle::decode(&clone_file).unwrap(), clone().encode().unwrap()), (clone(), clone_file.clone()));
+    assert_eq!((clone().epoch_base(), turtle().epoch_base()), (7, 0));
+    assert_eq!(&clone_file[clone_file.len() - 27..], b"\x03\0\0\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\x07\0branch/");
+    let pin = Pin {
+        name: PinName { id: 0x0f0e_0d0c_0b0a_0908_0706_0504_0302_0100, renewal: 3 },
+        sequence: 0x0102,
+        lease_seconds: 600,
+        owner: Arc::from("host:42"),
+        turtle: turtle().encode().unwrap(),
+    };
+    let pin_file = golden("pin-1.bin", &pin.encode().unwrap());
+    assert_eq!((Pin::decode(&pin_file).unwrap(), pin.encode().unwrap()), (pin, pin_file.clone()));
+    assert_eq!(&pin_file[..12], b"PLSTCPIN\x01\0\x07\0");
+    assert_eq!(&pin_file[56..63], b"host:42");
     // Where the tables say.
     let content = turtle().encode().unwrap();
     assert_eq!(&content[..16], b"PLCP\x01\0\x26\0\x11\0\0\0\0\0\0\0");
@@ -107,8 +130,19 @@ fn faults_are_told_apart() {
     newer[8] = 2;
     assert_eq!(TurtleObject::decode(&newer.into()).unwrap_err().kind(), ErrorKind::Unsupported);
     let mut newer = turtle().encode().unwrap().to_vec();
-    newer[4] = 2;
+    newer[4] = 3;
     assert_eq!(Turtle::decode(&newer.into()).unwrap_err().kind(), ErrorKind::Unsupported);
+    let mut no_clone = turtle().encode().unwrap().to_vec();
+    no_clone[4] = 2;
+    assert_eq!(
+        Turtle::decode(&no_clone.into()).unwrap_err().to_string(),
+        "corrupt at byte 84: a turtle of version 2 with 0 ancestors"
+    );
+    let ancestor = |last_epoch| Ancestor { last_epoch, prefix: "a".to_owned() };
+    let many: Vec<Ancestor> = (1..=MAX_ANCESTORS as u64 + 1).map(ancestor).collect();
+    for ancestors in [vec![ancestor(0)], vec![ancestor(2), ancestor(2)], many] {
+        assert_eq!(Turtle { ancestors, ..turtle() }.encode().unwrap_err().kind(), ErrorKind::Invalid);
+    }
     let half = Turtle { kek: Some(KekRef { lsn: 1, object: String::new() }), ..Turtle::default() };
     assert_eq!(half.encode().unwrap_err().kind(), ErrorKind::Invalid);
 }
@@ -143,12 +177,14 @@ proptest! {
         owner in ".{0,60}",
         numbers in (1..u64::MAX, 1..u64::MAX, 1..u64::MAX),
         opened in any::<bool>(),
+        prefixes in proptest::collection::vec("[a-z/é]{0,20}", 0..4),
     ) {
         let [checkpoint_lsn, turtle_page_lsn, metadata_lsn, written_ms, timestamp, oldest_timestamp, seconds] = lsns;
         let turtle = Turtle {
             checkpoint_lsn, turtle_page_lsn, metadata_lsn, written_ms, timestamp, oldest_timestamp, engine_metadata, log_state,
             kek: kek.map(|(lsn, object)| KekRef { lsn, object }),
             retention: Retention { checkpoints, seconds },
+            ancestors: prefixes.into_iter().zip(1..).map(|(prefix, last_epoch)| Ancestor { last_epoch, prefix }).collect(),
         };
         let content = turtle.encode().unwrap();
         prop_assert_eq!(&Turtle::decode(&content).unwrap(), &turtle);
@@ -170,6 +206,7 @@ proptest! {
     fn any_bytes_are_taken_or_refused(bytes in bytes()) {
         prop_assert_ne!(plastron_registry::fuzzing::turtle(&bytes), Some(false));
         prop_assert_ne!(plastron_registry::fuzzing::turtle_text(&bytes), Some(false));
+        prop_assert_ne!(plastron_registry::fuzzing::pin(&bytes), Some(false));
     }
 
     #[test]

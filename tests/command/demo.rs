@@ -13,16 +13,53 @@ fn input(place: &Place) {
 }
 
 #[test]
+fn the_main_job_is_done_by_leaders_and_a_follower() {
+    let place = Place::with_store(None);
+    input(&place);
+    let done = place.ok(&["--json", "demo", "--input", "data"]);
+    let record = &done.records()[0];
+    assert_eq!((&record["identical"], &record["wrong"]), (&true.into(), &serde_json::json!([])));
+    assert_eq!((&record["files"], &record["bytes"]), (&4.into(), &((9 << 20) + 300_029).into()));
+    let leaders: Vec<_> =
+        record["checkpoints"].as_array().unwrap().iter().map(|one| one["leader"].as_str().unwrap()).collect();
+    assert_eq!(leaders, ["first", "first", "second", "third", "third"]);
+    assert_eq!(record["compared"].as_array().unwrap().len(), 5, "{record}");
+    assert_eq!(record["first_leader"]["kind"], "fenced");
+    assert!(record["collected"]["objects"].as_u64().unwrap() > 0, "{record}");
+    assert_eq!(record["inspected"]["faults"], serde_json::json!([]));
+    assert!(record["requests"].as_u64().unwrap() > 0 && record["s3_usd"].as_f64().unwrap() > 0.0, "{record}");
+    let text = place.ok(&["demo", "--input", "data"]);
+    for words in ["fenced", "all the same", "Garbage", "Inspected", "Every byte was the same in every checkpoint"] {
+        assert!(text.text().contains(words), "{words}: {text:?}");
+    }
+}
+
+#[test]
+fn the_main_job_leaves_a_store_as_it_was_and_needs_one_that_processes_share() {
+    let place = Place::new();
+    input(&place);
+    place.write("mine", "mine");
+    place.ok(&["put", "mine"]);
+    let before = tree(&place.path("bucket"));
+    place.ok(&["demo", "--input", "data"]);
+    assert_eq!(tree(&place.path("bucket")), before);
+    let memory = Place::with_store(Some("source=memory_store,bucket=b"));
+    input(&memory);
+    let refused = memory.run(&["demo", "--input", "data"]);
+    assert!(refused.code == 2 && refused.stderr.contains("--files"), "{refused:?}");
+}
+
+#[test]
 fn it_needs_no_store() {
     let place = Place::with_store(None);
     input(&place);
-    let done = place.ok(&["demo", "--input", "data"]);
+    let done = place.ok(&["demo", "--files", "--input", "data"]);
     for words in
         ["4 files, 9.3 MiB", "read cold", "read warm", "hit ratio", "symbolic link", "Every byte came back the same"]
     {
         assert!(done.text().contains(words), "{words}: {done:?}");
     }
-    let done = place.ok(&["--json", "demo", "--input", "data"]);
+    let done = place.ok(&["--json", "demo", "--files", "--input", "data"]);
     let record = &done.records()[0];
     assert_eq!(record["identical"], true);
     assert_eq!((&record["files"], &record["bytes"]), (&4.into(), &((9 << 20) + 300_029).into()));
@@ -47,7 +84,7 @@ fn a_checkout_is_stored_without_history_and_build_products() {
     place.write("project/src/lib.rs", "//! x");
     place.write("project/target/debug/big", bytes(1000));
     place.write("project/.git/HEAD", "ref");
-    let mut command = place.command(&["--json", "demo"]);
+    let mut command = place.command(&["--json", "demo", "--files"]);
     let done: crate::run::Done = command.current_dir(place.path("project/src")).output().unwrap().into();
     assert_eq!(done.code, 0, "{done:?}");
     let record = &done.records()[0];
@@ -66,10 +103,10 @@ fn a_store_that_is_given_is_left_as_it_was() {
     place.write("mine", "mine");
     place.ok(&["put", "mine"]);
     let before = tree(&place.path("bucket"));
-    place.ok(&["demo", "--input", "data"]);
+    place.ok(&["demo", "--files", "--input", "data"]);
     assert_eq!(place.names(), ["mine"]);
     assert_eq!(tree(&place.path("bucket")), before);
-    place.ok(&["demo", "--input", "data", "--keep"]);
+    place.ok(&["demo", "--files", "--input", "data", "--keep"]);
     let kept = place.names();
     assert_eq!(kept.len(), 5, "{kept:?}");
     assert!(kept.iter().filter(|name| name.starts_with("plastron-demo-")).count() == 4, "{kept:?}");
@@ -79,5 +116,5 @@ fn a_store_that_is_given_is_left_as_it_was() {
 fn it_runs_in_memory_too() {
     let place = Place::with_store(Some("source=memory_store,bucket=b"));
     input(&place);
-    assert_eq!(place.ok(&["--json", "demo", "--input", "data"]).records()[0]["identical"], true);
+    assert_eq!(place.ok(&["--json", "demo", "--files", "--input", "data"]).records()[0]["identical"], true);
 }

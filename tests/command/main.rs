@@ -10,6 +10,7 @@
 
 mod bench;
 mod codes;
+mod database;
 mod demo;
 mod files;
 mod help;
