@@ -42,12 +42,14 @@ async fn swift_which_cannot_do_conditional_creates_is_refused() {
 
 #[tokio::test]
 async fn who_may_only_read_is_told_so() {
-    let weed = endpoint(Server::SeaweedFs).await.unwrap();
-    weed.create_bucket("probe").await.unwrap();
-    let (key, secret) = weed.read_only.clone().unwrap();
-    let store = weed.store_string_as("probe", "careless/", &key, &secret);
-    let error = open(&store).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
-    assert!(matches!(error.fault(), Fault::Forbidden { .. }), "{error}");
-    open(&format!("{store},readonly=true")).await.unwrap();
+    for server in [Server::SeaweedFs, Server::Azurite, Server::Gcs] {
+        let found = endpoint(server).await.unwrap();
+        found.create_bucket("probe").await.unwrap();
+        let (key, secret) = found.read_only.clone().unwrap();
+        let store = found.store_string_as("probe", "careless/", &key, &secret);
+        let error = open(&store).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unauthorized, "{server}: {error}");
+        assert!(matches!(error.fault(), Fault::Forbidden { .. }), "{server}: {error}");
+        open(&format!("{store},readonly=true")).await.unwrap();
+    }
 }

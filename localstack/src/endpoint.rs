@@ -26,7 +26,8 @@ pub struct Endpoint {
     /// Secret key or account key; the root token of OpenBao; the bearer token of the GCS server, which also takes requests
     /// without any.
     pub secret_key: String,
-    /// A second pair of keys (access, secret) that may list and read but not write, where the server knows such.
+    /// A second pair of keys (access, secret) that may list and read but not write, where the server knows such. For Azurite the
+    /// second is a shared access signature; for GCS the first is the path of a service-account file and the second empty.
     pub read_only: Option<(String, String)>,
     /// A service-account file for the GCS server that makes clients send no token (`disable_oauth`).
     pub credentials_file: Option<PathBuf>,
@@ -97,6 +98,8 @@ impl Endpoint {
     fn store_string_with(&self, bucket: &str, prefix: &str, url: &str, keys: (&str, &str)) -> String {
         let prefix = if prefix.is_empty() { String::new() } else { format!(",bucket_prefix={}", quoted(prefix)) };
         let (access, secret) = keys;
+        // A key is in Base64 and has no `&`; a shared access signature always has.
+        let azure_secret = if secret.contains('&') { "SharedAccessSignature" } else { "AccountKey" };
         match self.server {
             server if server.speaks_s3() => format!(
                 "source=s3_store,bucket={}{prefix},endpoint={},auth_token={}",
@@ -108,7 +111,7 @@ impl Endpoint {
                 "source=azure_store,bucket={}{prefix},auth_token={}",
                 quoted(bucket),
                 quoted(&format!(
-                    "DefaultEndpointsProtocol=http;AccountName={access};AccountKey={secret};BlobEndpoint={url};"
+                    "DefaultEndpointsProtocol=http;AccountName={access};{azure_secret}={secret};BlobEndpoint={url};"
                 )),
             ),
             Server::Gcs | Server::Careless => {
@@ -173,7 +176,9 @@ impl Endpoint {
             &read("ACCESS_KEY").unwrap_or_default(),
             &read("SECRET_KEY").unwrap_or_default(),
         );
-        endpoint.read_only = read("READ_ONLY_ACCESS_KEY").zip(read("READ_ONLY_SECRET_KEY"));
+        // A variable that is empty is not set.
+        endpoint.read_only =
+            read("READ_ONLY_ACCESS_KEY").map(|access| (access, read("READ_ONLY_SECRET_KEY").unwrap_or_default()));
         let [plain, signed, foreign] = FILES.map(|name| read(name).map(PathBuf::from));
         endpoint.credentials_file = plain;
         endpoint.signed_credentials_file = signed;
@@ -276,6 +281,10 @@ mod tests {
         assert_eq!(
             azurite.store_string_at("http://127.0.0.1:9", "c", ""),
             "source=azure_store,bucket=\"c\",auth_token=\"DefaultEndpointsProtocol=http;AccountName=acct;AccountKey=key==;BlobEndpoint=http://127.0.0.1:9/acct;\""
+        );
+        assert_eq!(
+            azurite.store_string_as("c", "", "acct", "sv=1&sig=s"),
+            "source=azure_store,bucket=\"c\",auth_token=\"DefaultEndpointsProtocol=http;AccountName=acct;SharedAccessSignature=sv=1&sig=s;BlobEndpoint=http://127.0.0.1:1/acct;\""
         );
         let mut gcs = Endpoint::new(Server::Gcs, "http://127.0.0.1:1");
         gcs.credentials_file = Some("/tmp/a.json".into());

@@ -264,6 +264,12 @@ async fn tokens() {
     assert_eq!(signed.get(&name).await.unwrap().bytes().await.unwrap(), "x");
     let foreign = store_with(BUCKET, strict.foreign_credentials_file().unwrap());
     assert!(denied(foreign.get(&name).await.unwrap_err()));
+    let reader = store_with(BUCKET, strict.reader_credentials_file().unwrap());
+    assert_eq!(reader.get(&name).await.unwrap().bytes().await.unwrap(), "x");
+    assert!(reader.list(None).all(async |found| found.is_ok()).await);
+    for error in [reader.put(&name, "y".into()).await.unwrap_err(), reader.delete(&name).await.unwrap_err()] {
+        assert!(matches!(error, object_store::Error::PermissionDenied { .. }), "{error}");
+    }
 
     // Where tokens are fetched from on Google's machines.
     let path = "/computeMetadata/v1/instance/service-accounts/default/token";

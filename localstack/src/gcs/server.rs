@@ -24,6 +24,9 @@ use crate::process::data_directory;
 /// The name of the service account.
 const ACCOUNT: &str = "tester@plastron-test.iam.gserviceaccount.com";
 
+/// The name of the one that may only list and read.
+const READER: &str = "reader@plastron-test.iam.gserviceaccount.com";
+
 /// Connections served at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
 
@@ -60,7 +63,7 @@ impl GcsBuilder {
     }
 
     /// Whether service-account files with keys are written ([`GcsServer::signed_credentials_file`]), which takes the making of
-    /// two RSA keys. Default false.
+    /// three RSA keys. Default false.
     #[must_use]
     pub fn accounts(mut self, accounts: bool) -> Self {
         self.accounts = accounts;
@@ -98,27 +101,40 @@ impl GcsBuilder {
         tokio::fs::write(&credentials_file, account.to_string())
             .await
             .context(|| format!("write {}", credentials_file.display()))?;
-        let (mut account, mut signed_files) = (None, None);
+        let (mut account, mut reader, mut signed_files) = (None, None, None);
         if self.accounts {
             let directory = files.directory();
-            let signed = (directory.join("signed.json"), directory.join("foreign.json"));
+            let files = SignedFiles {
+                signed: directory.join("signed.json"),
+                foreign: directory.join("foreign.json"),
+                reader: directory.join("reader.json"),
+            };
             let url = format!("http://{address}");
-            account = Some(Account::create(ACCOUNT, &url, &signed.0).await?);
+            account = Some(Account::create(ACCOUNT, &url, &files.signed).await?);
+            reader = Some(Account::create(READER, &url, &files.reader).await?);
             // The same name with another key: its public half is thrown away.
-            Account::create(ACCOUNT, &url, &signed.1).await?;
-            signed_files = Some(signed);
+            Account::create(ACCOUNT, &url, &files.foreign).await?;
+            signed_files = Some(files);
         }
         // As at Google, generations are microseconds since 1970, so that no two servers share one.
         let now = SystemClock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let generation = u64::try_from(now.as_micros()).unwrap_or_default();
         let shared = Arc::new(Shared {
             table: Mutex::new(Table::new(generation, self.limit, self.careless)),
-            access: Access { token: self.token.clone(), account, anonymous: self.anonymous },
+            access: Access { token: self.token.clone(), account, reader, anonymous: self.anonymous },
             careless: self.careless,
         });
         let task = BackgroundTask::spawn(accept(listener, shared))?;
         Ok(GcsServer { address, token: self.token, credentials_file, signed_files, task, files })
     }
+}
+
+/// Where the service-account files with keys are.
+#[derive(Debug)]
+struct SignedFiles {
+    signed: PathBuf,
+    foreign: PathBuf,
+    reader: PathBuf,
 }
 
 /// A running server; dropping it stops it.
@@ -127,7 +143,7 @@ pub struct GcsServer {
     address: SocketAddr,
     token: String,
     credentials_file: PathBuf,
-    signed_files: Option<(PathBuf, PathBuf)>,
+    signed_files: Option<SignedFiles>,
     task: BackgroundTask,
     files: Janitor,
 }
@@ -162,12 +178,17 @@ impl GcsServer {
     /// A service-account file with a key: clients send a token that they sign with it, and the server checks that. None unless
     /// [`GcsBuilder::accounts`] was asked for.
     pub fn signed_credentials_file(&self) -> Option<&Path> {
-        self.signed_files.as_ref().map(|(signed, _)| signed.as_path())
+        self.signed_files.as_ref().map(|files| files.signed.as_path())
     }
 
     /// The same for the same account with a key that the server does not know: everything is refused with 401.
     pub fn foreign_credentials_file(&self) -> Option<&Path> {
-        self.signed_files.as_ref().map(|(_, foreign)| foreign.as_path())
+        self.signed_files.as_ref().map(|files| files.foreign.as_path())
+    }
+
+    /// A file with the key of an account that may list and read: everything else is refused with 403.
+    pub fn reader_credentials_file(&self) -> Option<&Path> {
+        self.signed_files.as_ref().map(|files| files.reader.as_path())
     }
 
     /// Stops accepting, ends all connections and forgets everything.

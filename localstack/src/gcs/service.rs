@@ -62,7 +62,7 @@ async fn handle(shared: &Shared, request: Request<Incoming>) -> Result<Answer, R
         let asks_right = parts.headers.get("metadata-flavor").is_some_and(|flavor| flavor == "Google");
         return if asks_right { Ok(json(&token)) } else { Err(Refusal::ACCESS_DENIED) };
     }
-    shared.access.check(&parts.headers)?;
+    shared.access.check(&parts)?;
     let room = shared.table().room();
     let body = read(body, &parts.headers, room).await?;
     if path == "/storage/v1/b" && parts.method == Method::POST {

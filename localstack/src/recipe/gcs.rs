@@ -13,5 +13,7 @@ pub(super) async fn start(careless: bool) -> Result<(Endpoint, Body)> {
     endpoint.credentials_file = Some(gcs.credentials_file().to_owned());
     endpoint.signed_credentials_file = gcs.signed_credentials_file().map(Into::into);
     endpoint.foreign_credentials_file = gcs.foreign_credentials_file().map(Into::into);
+    // The file has the key in it; there is no second part.
+    endpoint.read_only = gcs.reader_credentials_file().map(|file| (file.display().to_string(), String::new()));
     Ok((endpoint, Body::Gcs(gcs)))
 }

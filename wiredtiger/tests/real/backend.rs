@@ -106,9 +106,11 @@ pub(crate) fn settings_at(found: &Endpoint, url: &str) -> Settings {
     Settings { store, bucket: bucket(BUCKET), other_bucket: bucket(OTHER_BUCKET), auth_token, load }
 }
 
-/// A connection string for Azurite.
+/// A connection string for Azurite with its key, or a shared access signature.
 pub(crate) fn azure_token(found: &Endpoint, url: &str, key: &str) -> String {
     let account = &found.access_key;
+    // A key is in Base64 and has no `&`; a shared access signature always has.
+    let name = if key.contains('&') { "SharedAccessSignature" } else { "AccountKey" };
     let blob = if url == found.url { url.to_owned() } else { found.url_at(url) };
-    format!("DefaultEndpointsProtocol=http;AccountName={account};AccountKey={key};BlobEndpoint={blob};")
+    format!("DefaultEndpointsProtocol=http;AccountName={account};{name}={key};BlobEndpoint={blob};")
 }

@@ -45,6 +45,10 @@ fn by_azure() {
         "d3Jvbmd3cm9uZ3dyb25nd3Jvbmd3cm9uZ3dyb25nd3Jvbmd3cm9uZ3dyb25nd3Jvbmd3cm9uZ3dyb25nd3Jvbmd3cm9uZ3dyb25nd3Jvbmc=";
     let token = azure_token(&azurite, &azurite.url, key);
     refused(&Settings { auth_token: token, ..good.clone() }, &["wrong secret"], key);
+    let (_, signature) = azurite.read_only.clone().unwrap();
+    let reader = azure_token(&azurite, &azurite.url, &signature);
+    let secret = signature.rsplit_once('=').unwrap().1;
+    refused(&Settings { auth_token: reader, ..good.clone() }, &["permission denied"], secret);
     let missing = Settings { bucket: "no-such-bucket".to_owned(), ..good };
     refused(&missing, &["no such bucket"], &azurite.secret_key);
     refused(&settings_at(&azurite, &nobody()), &["cannot reach", "127.0.0.1"], &azurite.secret_key);
@@ -55,6 +59,10 @@ fn by_gcp() {
     let gcs = serve(Server::Gcs).unwrap();
     let good = settings_at(&gcs, &gcs.url);
     refused(&Settings { auth_token: "/no/such/file.json".to_owned(), ..good.clone() }, &["no such file"], "");
+    let foreign = gcs.foreign_credentials_file.as_ref().unwrap().display().to_string();
+    refused(&Settings { auth_token: foreign, ..good.clone() }, &["credentials"], "");
+    let (reader, _) = gcs.read_only.clone().unwrap();
+    refused(&Settings { auth_token: reader, ..good.clone() }, &["permission denied"], "");
     refused(&Settings { bucket: "no-such-bucket".to_owned(), ..good }, &["no such bucket"], &gcs.secret_key);
     refused(&settings_at(&gcs, &nobody()), &["cannot reach", "127.0.0.1"], &gcs.secret_key);
 }
