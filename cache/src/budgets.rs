@@ -7,6 +7,7 @@
 //! | requests a reader waits for | M/8, at least 8 MiB | while the request runs |
 //! | fetched ahead | M/4, at least 8 MiB | until read, or the window moves on |
 //! | waiting to be written to disk | M/8, at least 4 MiB | until written; mostly blocks that are in memory anyway |
+//! | blocks that sequential readers are in | M/16, at most 64 MiB | until the reader goes on |
 //! | buffers for reuse | 8 MiB | always |
 
 /// Bytes for each part.
@@ -22,6 +23,8 @@ pub(crate) struct Budgets {
     pub(crate) ahead: u64,
     /// Waiting to be written to disk.
     pub(crate) queue: u64,
+    /// Blocks from disk that sequential readers are in.
+    pub(crate) current: u64,
 }
 
 /// What one permit of a semaphore stands for, so that their number fits.
@@ -41,6 +44,7 @@ impl Budgets {
             demand: (memory / 8).clamp(at_least, 1 << 30),
             ahead: if window > 0 { (memory / 4).clamp(at_least, 1 << 32) } else { 0 },
             queue: (memory / 8).clamp((2 * block).max(4 << 20), 1 << 30),
+            current: (memory / 16).min(64 << 20),
         }
     }
 

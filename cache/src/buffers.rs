@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 /// Bytes kept for reuse at the most.
-const POOLED_BYTES: usize = 8 << 20;
+pub(crate) const POOLED_BYTES: usize = 8 << 20;
 
 /// The pool of one cache.
 #[derive(Debug)]

@@ -84,6 +84,7 @@ impl Cache {
             runtime,
             demand: Arc::new(Semaphore::new(Budgets::units(budgets.demand) as usize)),
             ahead: Arc::new(Semaphore::new(Budgets::units(budgets.ahead) as usize)),
+            current: Arc::new(Semaphore::new(Budgets::units(budgets.current) as usize)),
             generation: AtomicU64::new(0),
         };
         Ok(Self { tiers: Arc::new(tiers) })

@@ -3,17 +3,20 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt, stream};
 use plastron_sources::{Error, Fault};
 
 use crate::budgets::LONGEST_FETCH_BYTES;
+use crate::current_block::CurrentBlock;
+use crate::destination::{Destination, Pieces, Slice};
 use crate::disk::{Disk, Offer};
 use crate::fetch::{Fetch, Priority};
 use crate::known_objects::KnownObject;
 use crate::object_id::ObjectId;
-use crate::pieces::{Piece, Reading};
+use crate::pieces::{Keep, Piece, Reading};
 use crate::read_ahead::ReadAhead;
 use crate::stats::Tier;
 use crate::tiers::Tiers;
@@ -30,6 +33,7 @@ pub struct CachedObject {
     tiers: Arc<Tiers>,
     object: Arc<KnownObject>,
     ahead: ReadAhead,
+    current: CurrentBlock,
 }
 
 impl fmt::Debug for CachedObject {
@@ -41,7 +45,7 @@ impl fmt::Debug for CachedObject {
 impl CachedObject {
     pub(crate) fn new(tiers: Arc<Tiers>, object: Arc<KnownObject>) -> Self {
         let ahead = ReadAhead::new(tiers.budgets.window);
-        Self { tiers, object, ahead }
+        Self { tiers, object, ahead, current: CurrentBlock::new() }
     }
 
     /// Which object it is.
@@ -65,20 +69,30 @@ impl CachedObject {
 
     /// [`CachedObject::try_read`] with a priority.
     pub fn try_read_as(&self, offset: u64, to: &mut [u8], priority: Priority) -> Option<Tier> {
-        let range = offset..offset.checked_add(to.len() as u64).filter(|end| *end <= self.size())?;
+        let len = to.len() as u64;
+        self.try_take(offset, len, priority, &mut Slice(to))
+    }
+
+    /// [`CachedObject::try_read_as`] for a destination that is no `&mut [u8]`, such as memory of another language's, which may hold
+    /// nothing yet: `take` gets the `len` bytes at `offset` piece by piece, in order. If it returns `None`, it may have got some of them.
+    pub fn try_copy(&self, offset: u64, len: u64, priority: Priority, take: impl FnMut(&[u8])) -> Option<Tier> {
+        self.try_take(offset, len, priority, &mut Pieces(take))
+    }
+
+    fn try_take(&self, offset: u64, len: u64, priority: Priority, to: &mut impl Destination) -> Option<Tier> {
+        let range = offset..offset.checked_add(len).filter(|end| *end <= self.size())?;
         let blocks = self.tiers.geometry.blocks(&range);
         if blocks.end - blocks.start > 1 && !blocks.clone().all(|block| self.may_have(block)) {
             return None;
         }
-        let (mut rest, mut from_memory, mut from_disk) = (to, 0, 0);
-        for piece in self.reading(priority).pieces(&range) {
-            let (now, later) = rest.split_at_mut_checked(piece.within.len())?;
-            rest = later;
-            if let Some(block) = self.tiers.in_memory(&self.object, piece.block, priority) {
-                now.copy_from_slice(block.get(piece.within)?);
+        let (mut from_memory, mut from_disk) = (0, 0);
+        let reading = self.reading(priority);
+        for piece in reading.pieces(&range) {
+            if let Some(block) = reading.at_hand(piece.block) {
+                to.put(block.get(piece.within)?)?;
                 from_memory += 1;
             } else {
-                self.read_disk(&piece, now, priority).then_some(())?;
+                self.take_from_disk(&piece, reading, to)?;
                 from_disk += 1;
             }
         }
@@ -93,7 +107,7 @@ impl CachedObject {
     /// The whole block with number `block`, if it is in the cache, without copying it. For those who work on blocks themselves; see
     /// [`crate::Cache::block_size`].
     pub fn try_get_block(&self, block: u64, priority: Priority) -> Option<Bytes> {
-        let found = self.tiers.in_memory(&self.object, block, priority);
+        let found = self.reading(priority).at_hand(block);
         let (found, tier) = match found {
             Some(found) => (found, Tier::Memory),
             None => (self.disk_with(block)?.block(&self.object, block)?, Tier::Disk),
@@ -187,7 +201,8 @@ impl CachedObject {
     }
 
     fn reading(&self, priority: Priority) -> Reading<'_> {
-        Reading { tiers: &self.tiers, object: &self.object, priority, scan: self.ahead.is_sequential() }
+        let scan = self.ahead.is_sequential();
+        Reading { tiers: &self.tiers, object: &self.object, priority, scan, current: &self.current }
     }
 
     fn check(&self, range: &Range<u64>) -> Result<(), Error> {
@@ -222,7 +237,8 @@ impl CachedObject {
     }
 
     fn may_have(&self, block: u64) -> bool {
-        self.tiers.memory.contains(&self.object.key(block))
+        self.current.holds(block)
+            || self.tiers.memory.contains(&self.object.key(block))
             || self.tiers.in_flight(&self.object, block)
             || self.disk_with(block).is_some()
     }
@@ -232,16 +248,18 @@ impl CachedObject {
         self.tiers.disk.as_ref().filter(|disk| disk.may_have(&self.object, block))
     }
 
-    fn read_disk(&self, piece: &Piece, to: &mut [u8], priority: Priority) -> bool {
-        let Some(disk) = self.disk_with(piece.block) else { return false };
-        if !self.reading(priority).brings_in(piece) {
-            return disk.part(&self.object, piece.block, &piece.within, to);
+    fn take_from_disk(&self, piece: &Piece, reading: Reading<'_>, to: &mut impl Destination) -> Option<()> {
+        let disk = self.disk_with(piece.block)?;
+        let generation = self.tiers.generation.load(Ordering::Acquire);
+        let keep = reading.keep(piece);
+        if matches!(keep, Keep::Part) {
+            let read = |to: &mut [u8]| disk.part(&self.object, piece.block, &piece.within, to);
+            return to.fill(&self.tiers.buffers, piece.within.len(), read);
         }
-        let Some(block) = disk.block(&self.object, piece.block) else { return false };
-        let Some(part) = block.get(piece.within.clone()) else { return false };
-        to.copy_from_slice(part);
-        self.tiers.memory.insert(self.object.key(piece.block), block, priority);
-        true
+        let block = disk.block(&self.object, piece.block)?;
+        to.put(block.get(piece.within.clone())?)?;
+        reading.settle(piece.block, generation, block, keep);
+        Some(())
     }
 }
 

@@ -51,6 +51,8 @@ mod budgets;
 mod buffers;
 mod cache;
 mod cached_object;
+mod current_block;
+mod destination;
 mod disk;
 mod fetch;
 mod flight;

@@ -9,7 +9,8 @@
 //!   same block nine times over.
 //!
 //! [moka](https://docs.rs/moka) applies evictions in batches of up to 64 writes. With large blocks that would be a large excess, so
-//! they are applied early whenever a small share of the budget has been written since the last time.
+//! they are applied early whenever a small share of the budget has been written since the last time; and before their buffers are more
+//! than [`crate::buffers`] takes back, since what goes to the allocator instead comes from it again as pages to be faulted in.
 //!
 //! A lookup takes no lock that a slow operation could hold, and runs on the caller's thread.
 
@@ -22,6 +23,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::{Cache, CacheBuilder};
 
 use crate::block_key::{BlockKey, IntegerHash};
+use crate::buffers::POOLED_BYTES;
 use crate::fetch::Priority;
 
 /// What an entry costs beside its bytes: key, value, and moka's own bookkeeping (measured, rounded up).
@@ -68,7 +70,7 @@ impl Memory {
             main,
             index: pool(index, EvictionPolicy::lru()).build_with_hasher(IntegerHash),
             unsettled: AtomicU64::new(0),
-            slack: ((data + index) / 16).max(1 << 16),
+            slack: ((data + index) / 16).clamp(1 << 16, POOLED_BYTES as u64 / 2),
             separate: index > 0,
         }
     }

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use plastron_sources::{Error, Fault};
 
 use crate::budgets::LONGEST_FETCH_BYTES;
+use crate::current_block::{CurrentBlock, Room};
 use crate::fetch::{Fetch, Priority};
 use crate::flight::{Landing, Purpose};
 use crate::known_objects::KnownObject;
@@ -25,6 +27,17 @@ pub(crate) struct Piece {
     pub(crate) within: Range<usize>,
 }
 
+/// What is done with a block that is read from disk.
+#[derive(Debug)]
+pub(crate) enum Keep {
+    /// Only the piece is read.
+    Part,
+    /// The block is read whole, and the handle holds it until its reader goes on.
+    Here(Room),
+    /// The block is read whole and put into memory.
+    Memory,
+}
+
 /// Who reads what, and how.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reading<'a> {
@@ -33,6 +46,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) priority: Priority,
     /// Whether the reader goes from front to back.
     pub(crate) scan: bool,
+    /// The block it is in.
+    pub(crate) current: &'a CurrentBlock,
 }
 
 impl<'a> Reading<'a> {
@@ -47,15 +62,41 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// Whether a block that is read from disk enters memory whole: a small read of a block that was not touched lately takes
-    /// just its part.
-    pub(crate) fn brings_in(self, piece: &Piece) -> bool {
+    /// What is done with a block that is read from disk for `piece`. One that was touched lately enters memory. For a small read out of
+    /// the blue just the piece is read; for one of a reader that will go on in the block, the block. Lets go of the block that the
+    /// handle held, if another is to take its place.
+    pub(crate) fn keep(self, piece: &Piece) -> Keep {
         if self.tiers.budgets.memory == 0 && self.priority == Priority::Data {
-            return false;
+            return Keep::Part;
         }
         let touched = self.tiers.touches.touch(&self.object.key(piece.block));
-        let goes_on = self.scan && piece.within.len() < self.tiers.geometry.block_bytes();
-        touched || goes_on || self.priority == Priority::Index
+        if touched || self.priority == Priority::Index {
+            return Keep::Memory;
+        }
+        let block_bytes = self.tiers.geometry.block_bytes();
+        if !self.scan || piece.within.len() == block_bytes {
+            return Keep::Part;
+        }
+        let goes_on = piece.within.end < self.tiers.geometry.len(piece.block, self.object.size());
+        if !goes_on {
+            return Keep::Part;
+        }
+        self.current.vacate(&self.tiers.current, block_bytes).map_or(Keep::Memory, Keep::Here)
+    }
+
+    /// The block, if the handle holds it or it is in memory.
+    pub(crate) fn at_hand(self, block: u64) -> Option<Bytes> {
+        let held = self.current.get(&self.object.key(block), self.tiers.generation.load(Ordering::Acquire));
+        held.or_else(|| self.tiers.in_memory(self.object, block, self.priority))
+    }
+
+    /// Keeps a whole block that was read from disk when nothing had been dropped since `generation`.
+    pub(crate) fn settle(self, block: u64, generation: u64, data: Bytes, keep: Keep) {
+        match keep {
+            Keep::Part => {}
+            Keep::Here(room) => self.current.hold(self.object.key(block), generation, data, room),
+            Keep::Memory => self.tiers.memory.insert(self.object.key(block), data, self.priority),
+        }
     }
 
     /// The bytes of `range`, piece by piece.
@@ -78,7 +119,7 @@ impl<'a> Reading<'a> {
     fn take_from_memory(self, wanted: &mut [(Piece, Option<Bytes>)]) -> u64 {
         let mut hits = 0;
         for (piece, bytes) in wanted.iter_mut().filter(|(_, bytes)| bytes.is_none()) {
-            *bytes = self.tiers.in_memory(self.object, piece.block, self.priority).map(|block| part(&block, piece));
+            *bytes = self.at_hand(piece.block).map(|block| part(&block, piece));
             hits += u64::from(bytes.is_some());
         }
         hits
@@ -87,34 +128,37 @@ impl<'a> Reading<'a> {
     /// All at once on one thread where blocking is allowed.
     async fn take_from_disk(self, wanted: &mut [(Piece, Option<Bytes>)]) -> u64 {
         let Some(disk) = &self.tiers.disk else { return 0 };
-        let pieces: Vec<(usize, Piece, bool)> = (wanted.iter().enumerate())
+        let pieces: Vec<(usize, Piece, Keep)> = (wanted.iter().enumerate())
             .filter(|(_, (piece, bytes))| bytes.is_none() && disk.may_have(self.object, piece.block))
-            .map(|(place, (piece, _))| (place, piece.clone(), self.brings_in(piece)))
+            .map(|(place, (piece, _))| (place, piece.clone(), self.keep(piece)))
             .collect();
         if pieces.is_empty() {
             return 0;
         }
-        let (tiers, object, priority) = (Arc::clone(self.tiers), Arc::clone(self.object), self.priority);
+        let (tiers, object) = (Arc::clone(self.tiers), Arc::clone(self.object));
+        let generation = self.tiers.generation.load(Ordering::Acquire);
         let read = self.tiers.runtime.spawn_blocking(move || {
-            let read = |(place, piece, whole): (usize, Piece, bool)| {
+            let read = |(place, piece, keep): (usize, Piece, Keep)| {
                 let disk = tiers.disk.as_ref()?;
-                if !whole {
+                if matches!(keep, Keep::Part) {
                     let mut buffer = tiers.buffers.take(piece.within.len());
                     let hit = disk.part(&object, piece.block, &piece.within, buffer.as_mut());
-                    return hit.then(|| (place, buffer.freeze()));
+                    return hit.then(|| (place, buffer.freeze(), None));
                 }
                 let block = disk.block(&object, piece.block)?;
-                tiers.memory.insert(object.key(piece.block), block.clone(), priority);
-                Some((place, part(&block, &piece)))
+                Some((place, part(&block, &piece), Some((piece.block, block, keep))))
             };
             pieces.into_iter().filter_map(read).collect::<Vec<_>>()
         });
         // It fails only when the runtime shuts down; then nothing was found.
         let read = read.await.unwrap_or_default();
         let hits = read.len() as u64;
-        for (place, bytes) in read {
+        for (place, bytes, whole) in read {
             if let Some((_, slot)) = wanted.get_mut(place) {
                 *slot = Some(bytes);
+            }
+            if let Some((block, data, keep)) = whole {
+                self.settle(block, generation, data, keep);
             }
         }
         hits

@@ -41,6 +41,8 @@ pub(crate) struct Tiers {
     pub(crate) demand: Arc<Semaphore>,
     /// Memory of what was or is being fetched ahead and is not read yet.
     pub(crate) ahead: Arc<Semaphore>,
+    /// Memory of blocks that sequential readers are in.
+    pub(crate) current: Arc<Semaphore>,
     /// Grows when everything is dropped: what was asked for before is not kept.
     pub(crate) generation: AtomicU64,
 }

@@ -81,6 +81,93 @@ async fn the_next_run_reads_without_a_request() {
     assert_eq!(newer.try_read(0, &mut bytes), None);
 }
 
+/// Reads `range` of `object` in steps of what WiredTiger reads, from the cache alone, and checks every byte.
+fn scan(origin: &Origin, object: &plastron_cache::CachedObject, range: std::ops::Range<u64>) {
+    const STEP: u64 = 28 << 10;
+    for (turn, at) in (range.start..range.end).step_by(STEP as usize).enumerate() {
+        let end = range.end.min(at + STEP);
+        let mut bytes = Vec::new();
+        if turn % 2 == 0 {
+            let found = object.try_copy(at, end - at, Priority::Data, |part| bytes.extend_from_slice(part));
+            assert!(found.is_some(), "{at}");
+        } else {
+            bytes.resize((end - at) as usize, 0);
+            assert!(object.try_read(at, &mut bytes).is_some(), "{at}");
+        }
+        origin.check(at..end, &bytes);
+    }
+}
+
+#[tokio::test]
+async fn a_scan_reads_each_block_from_disk_once_and_leaves_memory_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let origin = Origin::new(1, 40 * BLOCK + 1000);
+    {
+        let cache = open_cache(options(home.path()));
+        let (object, fetch) = open(&cache, &origin);
+        object.read(&fetch, 0..origin.size, Priority::Data).await.unwrap();
+        cache.flush().await;
+    }
+    let requests = origin.requests();
+    let cache = open_cache(options(home.path()));
+    cache.flush().await;
+    let (object, fetch) = open(&cache, &origin);
+    scan(&origin, &object, 0..20 * BLOCK);
+    // The first reads are taken for reads out of the blue; some pieces end a block, and are all that is read of it.
+    let stats = cache.stats();
+    assert!(stats.disk_hits <= 25 && stats.memory_bytes <= 2 * (BLOCK + 256), "{stats}");
+    // 183 reads, 17 of which touch two blocks.
+    assert_eq!((stats.disk_hits + stats.memory_hits, origin.requests()), (200, requests), "{stats}");
+
+    // Through the runtime it is no different.
+    let another = cache.object(origin.id());
+    for at in (20 * BLOCK..40 * BLOCK).step_by(28 << 10) {
+        let range = at..(at + (28 << 10)).min(40 * BLOCK);
+        origin.check(range.clone(), &another.read(&fetch, range, Priority::Data).await.unwrap());
+    }
+    let stats = cache.stats();
+    assert!(stats.disk_hits <= 50 && stats.memory_bytes <= 4 * (BLOCK + 256), "{stats}");
+    assert_eq!(origin.requests(), requests);
+
+    // A block that comes back enters memory.
+    scan(&origin, &cache.object(origin.id()), 0..20 * BLOCK);
+    assert!(cache.stats().memory_bytes > 10 * BLOCK, "{}", cache.stats());
+
+    // What was dropped is not found in a handle either.
+    scan(&origin, &object, 30 * BLOCK..31 * BLOCK - 4096);
+    cache.drop_all().await;
+    assert_eq!(object.try_read(31 * BLOCK - 4096, &mut [0; 4096]), None);
+}
+
+#[tokio::test]
+async fn a_damaged_block_is_a_miss_to_a_scan() {
+    let home = tempfile::tempdir().unwrap();
+    let origin = Origin::new(3, 8 * BLOCK);
+    {
+        let cache = open_cache(options(home.path()));
+        let (object, fetch) = open(&cache, &origin);
+        object.read(&fetch, 0..origin.size, Priority::Data).await.unwrap();
+        cache.flush().await;
+    }
+    for file in blocks(home.path()) {
+        let mut bytes = fs::read(&file).unwrap();
+        if decode_block_file(&bytes).unwrap().0.block == 5 {
+            let last = bytes.len() - 10;
+            bytes[last] ^= 1;
+            fs::write(&file, bytes).unwrap();
+        }
+    }
+    let cache = open_cache(options(home.path()));
+    cache.flush().await;
+    let (object, fetch) = open(&cache, &origin);
+    scan(&origin, &object, 0..5 * BLOCK);
+    // The damage is at the block's end, and the reader asks for its beginning.
+    assert_eq!(object.try_read(5 * BLOCK, &mut vec![0; 28 << 10]), None);
+    assert_eq!((cache.stats().disk_corrupt, cache.stats().disk_blocks), (1, 7));
+    let range = 5 * BLOCK..6 * BLOCK;
+    origin.check(range.clone(), &object.read(&fetch, range, Priority::Data).await.unwrap());
+}
+
 #[tokio::test]
 async fn what_is_uploaded_can_be_read_without_a_request() {
     let home = tempfile::tempdir().unwrap();

@@ -141,13 +141,27 @@ impl FileHandle {
     /// # Errors
     /// `Invalid` for a range that is not within the file.
     pub fn try_read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<bool> {
-        let end = offset.checked_add(buffer.len() as u64).ok_or_else(|| self.outside(offset, u64::MAX))?;
+        self.try_with(offset, buffer.len() as u64, |cached| {
+            cached.object.try_read_as(offset, buffer, self.priority).is_some()
+        })
+    }
+
+    /// [`FileHandle::try_read_at`] for a destination that is no `&mut [u8]`, such as memory of another language's, which may hold nothing
+    /// yet: `take` gets the `length` bytes from `offset` on piece by piece, in order. If this returns false, it may have got some of them.
+    ///
+    /// # Errors
+    /// As [`FileHandle::try_read_at`].
+    pub fn try_copy_at(&self, offset: u64, length: u64, take: impl FnMut(&[u8])) -> Result<bool> {
+        self.try_with(offset, length, |cached| cached.object.try_copy(offset, length, self.priority, take).is_some())
+    }
+
+    fn try_with(&self, offset: u64, length: u64, read: impl FnOnce(&Cached) -> bool) -> Result<bool> {
+        let end = offset.checked_add(length).ok_or_else(|| self.outside(offset, u64::MAX))?;
         self.check(&(offset..end))?;
-        if buffer.is_empty() {
+        if length == 0 {
             return Ok(true);
         }
-        let cached = self.cached.as_ref();
-        Ok(cached.is_some_and(|cached| cached.object.try_read_as(offset, buffer, self.priority).is_some()))
+        Ok(self.cached.as_deref().is_some_and(read))
     }
 
     /// Always fails: a file is never changed. Here, as the next two, for engines whose interface has it.

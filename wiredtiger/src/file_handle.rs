@@ -75,25 +75,49 @@ impl FileHandle {
     }
 
     /// Fills `buffer`: from the cache on this thread, else from the bucket.
-    fn read(&self, start: u64, buffer: &mut [u8]) -> Result<(), Failure> {
-        if self.file.try_read_at(start, buffer)? {
+    fn read(&self, start: u64, mut buffer: ReadBuffer) -> Result<(), Failure> {
+        let length = buffer.length as u64;
+        if self.file.try_copy_at(start, length, |bytes| buffer.append(bytes))? && buffer.is_full() {
             return Ok(());
         }
-        let end = start.saturating_add(buffer.len() as u64);
+        let end = start.saturating_add(length);
         let bytes = self.owner().extension().wait(|| self.file.read(start..end))?;
-        if bytes.len() != buffer.len() {
+        buffer.filled = 0;
+        buffer.append(&bytes);
+        if bytes.len() != buffer.length {
             return Err(Failure::new(
                 libc::EIO,
-                format!("{}: {} bytes came of {}", self.name, bytes.len(), buffer.len()),
+                format!("{}: {} bytes came of {}", self.name, bytes.len(), buffer.length),
             ));
         }
-        buffer.copy_from_slice(&bytes);
         Ok(())
     }
 
     fn owner(&self) -> &FileSystem {
         // SAFETY: a file system closes its handles before it is freed.
         unsafe { &*self.table.file_system.cast::<FileSystem>() }
+    }
+}
+
+/// WiredTiger's buffer for one read. It may hold nothing yet, so that there can be no slice of it: it is only ever written to.
+struct ReadBuffer {
+    /// Valid for writes of `length` bytes, for as long as this lives.
+    start: *mut u8,
+    length: usize,
+    filled: usize,
+}
+
+impl ReadBuffer {
+    /// Puts `bytes` behind what is there, as far as there is room.
+    fn append(&mut self, bytes: &[u8]) {
+        let count = bytes.len().min(self.length - self.filled);
+        // SAFETY: `filled + count` is within `length`, and memory of WiredTiger's is none of ours.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start.add(self.filled), count) };
+        self.filled += count;
+    }
+
+    fn is_full(&self) -> bool {
+        self.filled == self.length
     }
 }
 
@@ -151,13 +175,8 @@ unsafe extern "C" fn read(
             if buffer.is_null() {
                 return Err(Failure::invalid(format!("{}: read into NULL", handle.name)));
             }
-            // SAFETY: WiredTiger's buffer of `length` bytes, ours for the duration of the call. Its bytes may be uninitialised, so they are
-            // zeroed first: a `&mut [u8]` must not hold uninitialised memory.
-            let buffer = unsafe {
-                buffer.cast::<u8>().write_bytes(0, length);
-                std::slice::from_raw_parts_mut(buffer.cast::<u8>(), length)
-            };
-            handle.read(start, buffer)
+            // WiredTiger's buffer of `length` bytes is ours for the duration of the call.
+            handle.read(start, ReadBuffer { start: buffer.cast(), length, filled: 0 })
         }))
     })
 }

@@ -47,6 +47,12 @@ impl Work {
 }
 
 impl Pairs {
+    /// What the arms of each pair did, measured elsewhere.
+    pub(super) fn of(ours: &[Work], peer: &[Work]) -> Self {
+        let rates = |works: &[Work]| works.iter().map(|work| work.per_second()).collect();
+        Self { ours: rates(ours), peer: rates(peer) }
+    }
+
     /// Runs `ours` and `peer` in turn; each is given the number of its pair, from 1, or 0 to warm up.
     pub(super) async fn run(
         plan: Plan,

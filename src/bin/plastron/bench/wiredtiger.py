@@ -1,4 +1,4 @@
-"""One step of `plastron bench wiredtiger`: reads what to do as JSON from its standard input, and prints how long the part that counts took."""
+"""One step of `plastron bench wiredtiger`: reads what to do as JSON from its standard input, and prints how long the part that counts took, and how much of the processor this thread used."""
 import json
 import os
 import random
@@ -12,6 +12,14 @@ step = json.load(sys.stdin)
 
 def quoted(text):
     return '"' + text.replace('\\', '\\\\').replace('"', '\\"') + '"'
+
+
+class Watch:
+    def __init__(self):
+        self.clock, self.processor = time.perf_counter(), time.thread_time()
+
+    def stop(self):
+        return {'seconds': time.perf_counter() - self.clock, 'processor_seconds': time.thread_time() - self.processor}
 
 
 os.makedirs(step['home'], exist_ok=True)
@@ -37,13 +45,13 @@ def fill(table, config):
 def scan(table):
     cursor = session.open_cursor(table)
     rows = 0
-    started = time.perf_counter()
+    watch = Watch()
     while cursor.next() == 0:
         cursor.get_value()
         rows += 1
-    seconds = time.perf_counter() - started
+    took = watch.stop()
     assert rows == step['rows'], f'{rows} rows of {step["rows"]}'
-    return seconds
+    return took
 
 
 if step['what'] == 'fill':
@@ -51,10 +59,10 @@ if step['what'] == 'fill':
     if step['plain']:
         fill('table:plain', 'tiered_storage=(name=none)')
     session.checkpoint()
-    started = time.perf_counter()
+    watch = Watch()
     session.checkpoint('flush_tier=(enabled,force=true)')
-    seconds = time.perf_counter() - started
+    took = watch.stop()
 else:
-    seconds = scan(step['what'])
+    took = scan(step['what'])
 connection.close()
-print(json.dumps({'seconds': seconds}))
+print(json.dumps(took))

@@ -4,10 +4,12 @@
 //! (`wiredtiger.py`); each step times the part that counts and nothing of starting, opening and closing. Three comparisons:
 //!
 //! * flushing a table against uploading the same file with the bare client;
-//! * scanning a tiered table that is in the local cache against one that was never tiered;
+//! * scanning a tiered table that is in the local cache against one that was never tiered, by the clock and by what the scanning thread
+//!   used of the processor;
 //! * a cold scan behind a latency on the wire, with read-ahead against without, and against downloading the object with the bare client.
 //!   This needs a store behind plain HTTP.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -44,20 +46,21 @@ const AHEAD_GOAL: f64 = 8.0;
 const DOWNLOAD_GOAL: f64 = 0.67;
 
 const AFTER_HELP: &str = "\
-WiredTiger 11.3.1 comes from PyPI: wiredtiger/tests/setup builds it and prints the Python that has it. The extension is the one that
-was built beside this command: cargo build --release -p plastron -p plastron-wiredtiger.
+WiredTiger 11.3.1 comes from PyPI: 'wiredtiger/tests/setup release' builds it and prints the Python that has it. (What pip builds by
+itself is a debug build, which gives up the processor at each read of a tiered object.) The extension is the one that was built beside
+this command: cargo build --release -p plastron -p plastron-wiredtiger.
 
 Without --store a bucket in a directory is measured, and no cold scan, which needs a store behind plain HTTP.
 
 Examples:
-  plastron bench wiredtiger --python \"$(wiredtiger/tests/setup)\"
+  plastron bench wiredtiger --python \"$(wiredtiger/tests/setup release)\"
   plastron --store 's3://bench?region=us-east-1&endpoint=http://127.0.0.1:8333' bench wiredtiger --check";
 
 /// Options of `bench wiredtiger`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct BenchWiredTiger {
-    /// The Python that has WiredTiger [default: the one of wiredtiger/tests/setup]
+    /// The Python that has WiredTiger [default: the one of wiredtiger/tests/setup release]
     #[arg(long, value_name = "FILE")]
     python: Option<PathBuf>,
 
@@ -145,7 +148,7 @@ impl BenchWiredTiger {
         let built = || {
             let cache = std::env::var_os("PLASTRON_CACHE").map(PathBuf::from);
             let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/plastron")))?;
-            Some(cache.join("wiredtiger/venv/bin/python"))
+            Some(cache.join("wiredtiger/venv-release/bin/python"))
         };
         let found = |given: &Option<PathBuf>, default: Option<PathBuf>, option: &str| {
             let path = given.clone().or(default).unwrap_or_default();
@@ -159,6 +162,14 @@ impl BenchWiredTiger {
     }
 }
 
+/// What a step took.
+#[derive(Debug, Clone, Copy)]
+struct Took {
+    elapsed: Duration,
+    /// Of the processor, by the thread that waited for it.
+    processor: Duration,
+}
+
 /// WiredTiger, a process for each step.
 #[derive(Debug)]
 struct Engine {
@@ -167,8 +178,8 @@ struct Engine {
 }
 
 impl Engine {
-    /// Runs one step; returns how long the part of it that counts took.
-    async fn step(&self, step: &Value) -> Result<Duration> {
+    /// Runs one step; returns what the part of it that counts took.
+    async fn step(&self, step: &Value) -> Result<Took> {
         let failed = |error: &dyn std::fmt::Display| Failure::other(format!("WiredTiger: {error}"));
         let mut command = Command::new(&self.python);
         command.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -186,9 +197,11 @@ impl Engine {
             return Err(failed(&String::from_utf8_lossy(&done.stderr).trim()));
         }
         let answer: Value = serde_json::from_slice(&done.stdout).map_err(|error| failed(&error))?;
-        let seconds =
-            answer.get("seconds").and_then(Value::as_f64).ok_or_else(|| failed(&"it did not tell the time"))?;
-        Ok(Duration::from_secs_f64(seconds))
+        let seconds = |key: &str| {
+            let told = answer.get(key).and_then(Value::as_f64).ok_or_else(|| failed(&"it did not tell the time"));
+            told.map(Duration::from_secs_f64)
+        };
+        Ok(Took { elapsed: seconds("seconds")?, processor: seconds("processor_seconds")? })
     }
 }
 
@@ -209,7 +222,7 @@ impl Bench<'_> {
             rows.push(self.flush().await?);
         }
         if wants(Part::Warm) {
-            rows.push(self.warm().await?);
+            rows.extend(self.warm().await?);
         }
         if wants(Part::Cold) {
             let endpoint = self.subject.options.endpoint.as_deref();
@@ -225,7 +238,7 @@ impl Bench<'_> {
         self.meter.row(&title);
         let (home, prefix) = (|pair| self.scratch.path(&format!("flush-{pair}")), |pair| format!("flush-{pair}-"));
         let ours = async |pair| {
-            let elapsed = self.fill(&home(pair), &prefix(pair), self.amount.table, false).await?;
+            let elapsed = self.fill(&home(pair), &prefix(pair), self.amount.table, false).await?.elapsed;
             let size = local_size(&home(pair)).await?;
             Ok(mib(size, elapsed))
         };
@@ -248,28 +261,39 @@ impl Bench<'_> {
         Ok(Row::compared(title, self.subject.label, Unit::MibPerSecond, &pairs, "object_store", goal))
     }
 
-    async fn warm(&self) -> Result<Row> {
+    async fn warm(&self) -> Result<Vec<Row>> {
         let title = format!("scan {} in the local cache", quantity::bytes(self.amount.table));
         self.meter.row(&title);
         let (home, table) = (self.scratch.path("warm"), self.amount.table);
         self.fill(&home, "warm-", table, true).await?;
         self.forget(&home, false).await?;
-        let scan = async |what: &str| {
+        let processor = [RefCell::new(Vec::new()), RefCell::new(Vec::new())];
+        let [ours, peer] = &processor;
+        let scan = async |what: &str, used: Option<&RefCell<Vec<Work>>>| {
             let step = self.step(what, &home, "warm-", table, &self.subject.options, "");
-            Ok(mib(table, self.engine.step(&step).await?))
+            let took = self.engine.step(&step).await?;
+            if let Some(used) = used {
+                used.borrow_mut().push(mib(table, took.processor));
+            }
+            Ok(mib(table, took.elapsed))
         };
         // Whatever did not enter the cache as it was flushed does now.
-        scan("table:tiered").await?;
+        scan("table:tiered", None).await?;
         let pairs = Pairs::run(
             self.plan(true),
             self.meter,
-            async |_| scan("table:tiered").await,
-            async |_| scan("table:plain").await,
+            async |number| scan("table:tiered", (number > 0).then_some(ours)).await,
+            async |number| scan("table:plain", (number > 0).then_some(peer)).await,
         )
         .await?;
         let _ = tokio::fs::remove_dir_all(&home).await;
-        let goal = Goal::Ratio(WARM_GOAL);
-        Ok(Row::compared(title, self.subject.label, Unit::MibPerSecond, &pairs, "never tiered", goal))
+        let [ours, peer] = processor.map(RefCell::into_inner);
+        let (place, goal) = (self.subject.label, Goal::Ratio(WARM_GOAL));
+        let used = format!("{title}, per second of the processor");
+        Ok(vec![
+            Row::compared(title, place, Unit::MibPerSecond, &pairs, "never tiered", goal),
+            Row::compared(used, place, Unit::MibPerSecond, &Pairs::of(&ours, &peer), "never tiered", Goal::None),
+        ])
     }
 
     async fn cold(&self, line: &DelayLine) -> Result<Vec<Row>> {
@@ -282,7 +306,7 @@ impl Bench<'_> {
         let scan = async |load: &str| {
             self.forget(&home, true).await?;
             let step = self.step("table:tiered", &home, "cold-", far, &options, load);
-            Ok(mib(size, self.engine.step(&step).await?))
+            Ok(mib(size, self.engine.step(&step).await?.elapsed))
         };
         let title = format!("{behind}, read-ahead");
         self.meter.row(&title);
@@ -312,8 +336,8 @@ impl Bench<'_> {
         Plan { least: self.amount.pairs, most: self.amount.pairs, budget: Duration::ZERO, warm_up }
     }
 
-    /// Makes a database with a table of `size` bytes, and returns how long flushing it took.
-    async fn fill(&self, home: &Path, prefix: &str, size: u64, plain: bool) -> Result<Duration> {
+    /// Makes a database with a table of `size` bytes, and returns what flushing it took.
+    async fn fill(&self, home: &Path, prefix: &str, size: u64, plain: bool) -> Result<Took> {
         let mut step = self.step("fill", home, prefix, size, &self.subject.options, "");
         if let Some(step) = step.as_object_mut() {
             step.insert("plain".to_owned(), plain.into());
