@@ -2,7 +2,8 @@
 //!
 //! A run is taken into the merge as long as it is less than three times as large as all that is above it. So each run is at least
 //! three times as large as the next one, their number grows with the logarithm of the page versions, and an entry is
-//! written anew a few times in its life. Payloads are never touched.
+//! written anew a few times in its life. Payloads are never touched. Where there would still be more of them than an opening log may
+//! ask for, the smallest ones are merged as well: a large log writes its entries anew somewhat more often, and opens as fast as a small one.
 
 use std::collections::HashMap;
 
@@ -20,6 +21,13 @@ use super::trims::Trims;
 /// How many times larger than all above it a run must be to be left alone.
 const RATIO: u64 = 3;
 
+/// Requests that opening all runs may take: with the few segments that wait for a merge, ten at the most for a log of any size.
+const MOST_REQUESTS: usize = 7;
+
+/// Bytes above which opening a run takes two requests: the bucket keeps the checksums of what it was given piece by piece, in more than
+/// one part, in an object of their own.
+const ONE_PART: u64 = 8 << 20;
+
 /// Entries after which a merge lets others have the thread: about a millisecond.
 const YIELD_ENTRIES: u32 = 4096;
 
@@ -29,17 +37,45 @@ pub(crate) fn plan(durable: &Durable, least: usize) -> Option<Durable> {
     if durable.segments.is_empty() || durable.segments.len() < least {
         return None;
     }
-    let mut entries: u64 = durable.segments.iter().map(|segment| segment.index.len() as u64).sum();
-    let mut keep = durable.runs.len();
-    for run in durable.runs.iter().rev() {
-        if run.reference().entries >= RATIO * entries {
-            break;
-        }
-        entries += run.reference().entries;
-        keep -= 1;
-    }
+    let segments = durable.segments.iter();
+    let waiting =
+        segments.map(|segment| Weight { entries: segment.index.len() as u64, bytes: segment.index.size() as u64 });
+    let runs = durable.runs.iter().map(|run| Weight { entries: run.reference().entries, bytes: run.reference().size });
+    let keep = kept(&runs.collect::<Vec<_>>(), waiting.sum());
     let runs = durable.runs.get(keep..).unwrap_or_default().to_vec();
     Some(Durable { runs, segments: durable.segments.clone() })
+}
+
+/// What an index weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Weight {
+    entries: u64,
+    bytes: u64,
+}
+
+impl std::iter::Sum for Weight {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self { entries: sum.entries + one.entries, bytes: sum.bytes + one.bytes })
+    }
+}
+
+/// How many of `runs`, the oldest ones, a merge of what is `waiting` leaves alone.
+fn kept(runs: &[Weight], waiting: Weight) -> usize {
+    let (mut keep, mut merged) = (runs.len(), waiting);
+    while let Some(run) = keep.checked_sub(1).and_then(|last| runs.get(last)) {
+        let asked: usize = runs.iter().take(keep).chain([&merged]).map(|run| requests(run.bytes)).sum();
+        if run.entries >= RATIO * merged.entries && asked <= MOST_REQUESTS {
+            break;
+        }
+        merged = [merged, *run].into_iter().sum();
+        keep -= 1;
+    }
+    keep
+}
+
+/// Requests that opening a run of `bytes` takes.
+fn requests(bytes: u64) -> usize {
+    if bytes > ONE_PART { 2 } else { 1 }
 }
 
 /// Merges `inputs` into one run. None if nothing is left of them: everything was abandoned or trimmed.
@@ -125,5 +161,28 @@ impl SegmentTable {
             }
         };
         Ok(IndexEntry { segment, ..entry })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opening_a_log_of_any_size_takes_few_requests_and_entries_are_rewritten_seldom() {
+        // Four segments of 16 MiB of pages of 16 KiB at a time, up to 20 million versions.
+        let waiting = Weight { entries: 4096, bytes: 4096 * 24 };
+        let (mut runs, mut rewritten, mut written) = (Vec::<Weight>::new(), 0, 0);
+        while written < 20_000_000 {
+            let keep = kept(&runs, waiting);
+            let merged: Weight = runs.drain(keep..).chain([waiting]).sum();
+            rewritten += merged.entries;
+            written += waiting.entries;
+            runs.push(merged);
+            assert!(runs.iter().map(|run| requests(run.bytes)).sum::<usize>() <= MOST_REQUESTS, "{runs:?}");
+            assert!(runs.is_sorted_by(|older, newer| older.entries >= RATIO * newer.entries), "{runs:?}");
+        }
+        assert_eq!(runs.iter().copied().sum::<Weight>().entries, written);
+        assert!(rewritten / written <= 16, "each entry was written {} times", rewritten / written);
     }
 }

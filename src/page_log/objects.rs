@@ -16,6 +16,11 @@ use tokio::sync::OnceCell;
 /// Most objects whose size and checksums are kept in memory: about a kilobyte each.
 const KNOWN_OBJECTS: u64 = 8192;
 
+/// Largest object that goes in one request: a segment of twice the default size. Whoever waits for a segment waits for one round trip then, and
+/// not for the beginning, the parts, the completion and the proof of an upload; and pays for one request and not for five. Several
+/// segments are uploaded at once, so one connection each is enough.
+const MOST_IN_ONE_REQUEST: u64 = 32 << 20;
+
 /// One object of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ObjectPlace {
@@ -150,7 +155,7 @@ impl Fetch for Origin {
 #[async_trait]
 impl LogObjects for BucketObjects {
     async fn create(&self, name: &str, pieces: Vec<Bytes>) -> Result<()> {
-        self.own.bucket.put(name, pieces).await.map(drop)
+        self.own.bucket.put_whole(name, pieces, MOST_IN_ONE_REQUEST).await.map(drop)
     }
 
     async fn begin(&self, name: &str) -> Result<Box<dyn LogObjectWriter>> {

@@ -39,7 +39,7 @@ pub struct PageLogOptions {
     pub index_memory: u64,
     /// Bytes of one block of an index run. Default 16 KiB.
     pub index_block_size: u64,
-    /// Segments that wait for an index run before one is made of them. Default 16.
+    /// Segments that wait for an index run before one is made of them. Default 4: each takes a request to open.
     pub run_segments: usize,
     /// Whether index runs are made in the background. Default true.
     pub background: bool,
@@ -73,7 +73,7 @@ impl PageLogOptions {
             record_memory: 64 << 20,
             index_memory: 64 << 20,
             index_block_size: 16 << 10,
-            run_segments: 16,
+            run_segments: 4,
             background: true,
             victim_cache: 0,
             read_wait: Duration::from_secs(5),
@@ -105,7 +105,7 @@ impl PageLogOptions {
             .size("index_memory", "Bytes of index blocks and filters of runs that are kept.", "64MB")
             .size("index_block_size", "Bytes of one block of an index run.", "16KB")
             .range("1KB", "1MB")
-            .number("run_segments", "Segments that wait before their indexes are merged.", "16")
+            .number("run_segments", "Segments that wait before their indexes are merged.", "4")
             .range("1", "1000")
             .boolean("background", "Whether indexes are merged in the background.", "true")
             .size("victim_cache", "Bytes of pages that the engine evicted and may want back; 0 for none.", "0")

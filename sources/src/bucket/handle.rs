@@ -188,7 +188,22 @@ impl Bucket {
         let result = async {
             let key = self.open.names.key(name, self.system)?;
             self.open.writable().await?;
-            Box::pin(self.open.create(name, &key, data)).await
+            Box::pin(self.open.create(name, &key, data, self.open.options.part_size)).await
+        };
+        result.await.map_err(|fault| self.open.error("put", name, fault))
+    }
+
+    /// As [`Bucket::put`], but up to `most` bytes go in one request, whatever `part_size` is: for those who wait for the object to be there.
+    /// Parts take three requests one after the other, and more than twice as many in all; one request takes one connection's bandwidth.
+    ///
+    /// # Errors
+    /// As [`Bucket::put`].
+    pub async fn put_whole(&self, name: &str, data: impl Into<Payload>, most: u64) -> Result<ObjectInfo> {
+        let data = data.into();
+        let result = async {
+            let key = self.open.names.key(name, self.system)?;
+            self.open.writable().await?;
+            Box::pin(self.open.create(name, &key, data, most.max(self.open.options.part_size))).await
         };
         result.await.map_err(|fault| self.open.error("put", name, fault))
     }

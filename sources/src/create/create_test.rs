@@ -50,6 +50,24 @@ async fn a_lost_acknowledgement_of_a_put_counts_as_success() {
 }
 
 #[tokio::test]
+async fn what_is_put_whole_takes_one_request() {
+    let store = FaultyStore::new();
+    let bucket = bucket_over(&store).await;
+    let data = noise(3 * PART + 1);
+    let limit = data.len() as u64;
+    bucket.put_whole("one", data.clone(), limit).await.unwrap();
+    assert_eq!((store.count(Op::Put), store.count(Op::Begin), store.count(Op::Head)), (1, 0, 0));
+    bucket.put_whole("parts", data.clone(), limit - 1).await.unwrap();
+    assert_eq!((store.count(Op::Put), store.count(Op::Begin)), (1, 1));
+    bucket.put_whole("no more than a part", data.slice(..PART), 0).await.unwrap();
+    assert_eq!((store.count(Op::Put), store.count(Op::Begin)), (2, 1));
+    for name in ["one", "parts"] {
+        reads_back(&bucket, name, &data).await;
+    }
+    assert_eq!(bucket.put_whole("one", data, limit).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+}
+
+#[tokio::test]
 async fn a_put_that_fails_leaves_nothing_and_keeps_its_error() {
     let store = FaultyStore::new();
     let bucket = bucket_over(&store).await;

@@ -6,7 +6,7 @@
 //!
 //! | bytes | how | checksums |
 //! | --- | --- | --- |
-//! | up to `part_size` | one PUT (`small.rs`) | in the metadata, or a side object |
+//! | up to `part_size`, or what `put_whole` says | one PUT (`small.rs`) | in the metadata, or a side object |
 //! | more, known beforehand | parts in parallel (`large.rs`, `file.rs` over [`Upload`]) | in the metadata up to 300 blocks, else a side object |
 //! | not known beforehand | [`ObjectWriter`]: one part is buffered; ends it there, it is one PUT | in the metadata, or a side object |
 //!

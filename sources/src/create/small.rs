@@ -19,9 +19,15 @@ use crate::source::Provider;
 use crate::sums::{BlockSums, Creation, METADATA_KEY, SumsPlace};
 
 impl OpenBucket {
-    /// Creates the object `name` at `key`, in one request or in parts.
-    pub(crate) async fn create(self: &Arc<Self>, name: &str, key: &Path, data: Payload) -> Result<ObjectInfo, Fault> {
-        if data.len() > self.options.part_size {
+    /// Creates the object `name` at `key`: in one request if it is no larger than `most`, else in parts.
+    pub(crate) async fn create(
+        self: &Arc<Self>,
+        name: &str,
+        key: &Path,
+        data: Payload,
+        most: u64,
+    ) -> Result<ObjectInfo, Fault> {
+        if data.len() > most {
             return self.create_large(name, key, data).await;
         }
         let sums = sum_all(&data).await?;
