@@ -128,3 +128,27 @@ fn without_wiredtiger_it_says_what_is_missing() {
     assert_ne!(done.code, 0);
     assert!(done.stderr.contains("/no/such/python") && done.stderr.contains("--python"), "{done:?}");
 }
+
+#[test]
+fn the_page_log_is_measured_and_nothing_is_left() {
+    let place = Place::new();
+    let scratch = place.path("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    let done = place.ok(&["bench", "page-log", "--quick", "--json", "--scratch", scratch.to_str().unwrap()]);
+    let record = &done.records()[0];
+    let rows = record["rows"].as_array().unwrap();
+    // Five of the store, which is a directory, and six of the large log.
+    assert_eq!((rows.len(), rows_on(record, "store").len(), rows_on(record, "dir").len()), (11, 5, 6), "{record}");
+    let of = |unit: &str| rows.iter().filter(|row| row["unit"] == unit).cloned().collect::<Vec<_>>();
+    // What is counted and not timed must hold on any machine.
+    for row in of("requests/get").iter().chain(&of("requests")) {
+        assert!(row["met"] != Value::Bool(false), "{row}");
+    }
+    let bill = &record["bills"][0];
+    for what in ["per_gb_written", "per_million_cold_reads"] {
+        assert!(bill[what]["requests"].as_f64().unwrap() > 0.0 && bill[what]["usd"].as_f64().unwrap() > 0.0, "{bill}");
+    }
+    assert!(bill["source"].as_str().unwrap().starts_with("https://"), "{bill}");
+    assert_eq!(place.names(), Vec::<String>::new());
+    assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0);
+}

@@ -97,6 +97,12 @@ impl From<plastron::Error> for Failure {
     }
 }
 
+impl From<plastron::page_log::PageLogFault> for Failure {
+    fn from(fault: plastron::page_log::PageLogFault) -> Self {
+        plastron::Error::from(fault).into()
+    }
+}
+
 impl From<tokio::task::JoinError> for Failure {
     fn from(error: tokio::task::JoinError) -> Self {
         Self::other(format!("a background task failed: {error}"))

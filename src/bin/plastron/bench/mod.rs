@@ -9,7 +9,7 @@
 //! * [`latency`]: cold reads from far away, with read-ahead against without;
 //! * [`resident`]: what memory a large read takes, measured in a process of its own.
 //!
-//! [`wiredtiger`] does the same for real WiredTiger on the extension.
+//! [`page_log`] measures the page log, and [`wiredtiger`] does the same for real WiredTiger on the extension.
 //!
 //! How large and how often is in [`sizes`]; `docs/performance.md` has the results and says what they mean.
 
@@ -22,6 +22,7 @@ mod fs;
 mod latency;
 mod memory_hits;
 mod meter;
+mod page_log;
 mod pairs;
 mod resident;
 mod row;
@@ -35,6 +36,7 @@ use clap::{Args, Subcommand};
 use crate::context::Context;
 use crate::failure::Result;
 use fs::BenchFs;
+use page_log::{BenchPageLog, Opened};
 use resident::Resident;
 use wiredtiger::BenchWiredTiger;
 
@@ -55,6 +57,11 @@ enum What {
     /// Real WiredTiger on the extension, side by side with WiredTiger and with `object_store`
     #[command(name = "wiredtiger")]
     WiredTiger(BenchWiredTiger),
+    /// The page log: ingest, gets, a log of millions of page versions, requests and money
+    PageLog(BenchPageLog),
+    /// Open a log once and tell what that took: what `bench page-log` starts in a process of its own
+    #[command(hide = true)]
+    PageLogOpen(Opened),
     /// Read an object once and tell the peak of resident memory: what `bench fs` starts in a process of its own
     #[command(hide = true)]
     Resident(Resident),
@@ -66,6 +73,8 @@ impl Bench {
         match self.what {
             What::Fs(fs) => Box::pin(fs.run(context)).await,
             What::WiredTiger(wiredtiger) => Box::pin(wiredtiger.run(context)).await,
+            What::PageLog(page_log) => Box::pin(page_log.run(context)).await,
+            What::PageLogOpen(opened) => Box::pin(opened.run(context)).await,
             What::Resident(resident) => Box::pin(resident.run(context)).await,
         }
     }

@@ -40,7 +40,8 @@ pub(super) struct Work {
 }
 
 impl Work {
-    fn per_second(self) -> f64 {
+    /// What is done in a second.
+    pub(super) fn per_second(self) -> f64 {
         // A clock that stood still would make it infinite, which JSON does not have.
         self.amount / self.elapsed.max(Duration::from_nanos(1)).as_secs_f64()
     }

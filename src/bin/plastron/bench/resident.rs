@@ -79,7 +79,7 @@ impl Resident {
 }
 
 /// The most memory that this process has had at once.
-async fn peak_bytes() -> Result<u64> {
+pub(super) async fn peak_bytes() -> Result<u64> {
     let unknown =
         || Failure::of_kind(plastron::ErrorKind::Unsupported, "the system does not tell the peak of resident memory");
     let status = tokio::fs::read_to_string("/proc/self/status").await.map_err(|_| unknown())?;

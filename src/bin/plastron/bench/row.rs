@@ -37,8 +37,12 @@ pub(super) enum Unit {
     ReadsPerSecond,
     /// Requests to the origin.
     Requests,
+    /// Requests to the origin for each get.
+    RequestsPerGet,
     /// Resident memory.
     Mib,
+    /// Time.
+    Seconds,
 }
 
 /// What is hoped for.
@@ -52,6 +56,10 @@ pub(super) enum Goal {
     Exactly(f64),
     /// What is measured is less than this.
     Below(f64),
+    /// What is measured is no more than this.
+    AtMost(f64),
+    /// What is measured is no less than this.
+    AtLeast(f64),
 }
 
 impl Row {
@@ -84,6 +92,8 @@ impl Row {
             Goal::Ratio(least) => Some(self.ratio().is_some_and(|ratio| ratio >= least)),
             Goal::Exactly(number) => Some(self.measured == number),
             Goal::Below(limit) => Some(self.measured < limit),
+            Goal::AtMost(limit) => Some(self.measured <= limit),
+            Goal::AtLeast(least) => Some(self.measured >= least),
         }
     }
 
@@ -94,6 +104,8 @@ impl Row {
             Goal::Ratio(least) => json!({ "ratio_at_least": least }),
             Goal::Exactly(number) => json!({ "exactly": number }),
             Goal::Below(limit) => json!({ "below": limit }),
+            Goal::AtMost(limit) => json!({ "at_most": limit }),
+            Goal::AtLeast(least) => json!({ "at_least": least }),
         };
         json!({
             "what": self.what,
@@ -108,8 +120,10 @@ impl Row {
     }
 
     fn cells(&self) -> [String; 9] {
-        let number = |value: f64| {
-            if value < 100.0 && value.fract() != 0.0 { format!("{value:.1}") } else { format!("{value:.0}") }
+        let number = |value: f64| match value {
+            value if value < 10.0 && value.fract() != 0.0 => format!("{value:.2}"),
+            value if value < 100.0 && value.fract() != 0.0 => format!("{value:.1}"),
+            value => format!("{value:.0}"),
         };
         let peer = self.peer.as_ref();
         let bound = |pick: fn(f64, f64) -> f64| peer.and_then(|peer| peer.ratios.iter().copied().reduce(pick));
@@ -122,6 +136,8 @@ impl Row {
             Goal::Ratio(least) => format!("ratio >= {least}"),
             Goal::Exactly(count) => format!("= {count}"),
             Goal::Below(limit) => format!("< {limit}"),
+            Goal::AtMost(limit) => format!("<= {limit}"),
+            Goal::AtLeast(least) => format!(">= {least}"),
         };
         let outcome = match self.met() {
             None => "",
@@ -168,7 +184,9 @@ impl fmt::Display for Unit {
             Self::ObjectsPerSecond => "objects/s",
             Self::ReadsPerSecond => "reads/s",
             Self::Requests => "requests",
+            Self::RequestsPerGet => "requests/get",
             Self::Mib => "MiB",
+            Self::Seconds => "s",
         })
     }
 }
@@ -186,6 +204,14 @@ mod tests {
         assert_eq!(alone(1.0, Goal::Exactly(1.0)).met(), Some(true));
         assert_eq!(alone(2.0, Goal::Exactly(1.0)).met(), Some(false));
         assert_eq!(alone(200.0, Goal::Below(200.0)).met(), Some(false));
+        assert_eq!(
+            (alone(2.0, Goal::AtMost(2.0)).met(), alone(2.1, Goal::AtMost(2.0)).met()),
+            (Some(true), Some(false))
+        );
+        assert_eq!(
+            (alone(2.0, Goal::AtLeast(2.0)).met(), alone(1.9, Goal::AtLeast(2.0)).met()),
+            (Some(true), Some(false))
+        );
         assert_eq!(alone(1.0, Goal::None).met(), None);
         // Without a peer there is no ratio to be good.
         assert_eq!(alone(1.0, Goal::Ratio(0.5)).met(), Some(false));
