@@ -8,7 +8,8 @@
 //! 4. Turtles that it does not keep, and that were superseded for longer than the window, are removed.
 //! 5. Pins are read after that. Whoever pins a checkpoint looks for its turtle afterwards: if it is still there, its pin is seen here; if
 //!    not, the reader gives up. A pin carries its turtle, so what it holds is known.
-//! 6. Candidates that neither reaches, and that are older than the window, are removed.
+//! 6. Turtles that have appeared since 1 are read: a restore brings an old checkpoint back, and gives up its pin when it has.
+//! 7. Candidates that none of these reaches, and that are older than the window, are removed.
 //!
 //! Every step that fails leaves garbage, never a hole; the next collection goes on.
 
@@ -114,15 +115,24 @@ impl Collector {
         }
         let pins = Pins::read(&self.volume, self.volume.retention.window).await?;
         for found in &pins.held {
-            marked.add(&self.volume, &found.published).await?;
+            match marked.add(&self.volume, &found.published).await {
+                Err(fault) if fault.kind() == ErrorKind::NotFound && found.pin.lease().is_some() => {
+                    // It came too late, after its turtle was removed; its reader sees that, too, and gives up.
+                    tracing::warn!(pin = %found.pin.name.object_name(), %fault, "a pin holds what is gone already");
+                }
+                marked => marked?,
+            }
+            report.pins += 1;
         }
-        report.pins = pins.held.len() as u64;
-        let own = |name: &&String| LogObject::parse(name).is_some_and(|object| object.epoch() > newest.turtle.epoch_base());
+        self.mark_news(&newest, &mut marked).await?;
+        let own =
+            |name: &&String| LogObject::parse(name).is_some_and(|object| object.epoch() > newest.turtle.epoch_base());
         for name in marked.reach.objects().keys().filter(own) {
             report.reached_objects += 1;
             report.reached_bytes += marked.reach.objects().get(name).copied().unwrap_or(0);
         }
-        let reached = |candidate: &Candidate| marked.reach.contains(&candidate.name) || marked.keks.contains(&candidate.name);
+        let reached =
+            |candidate: &Candidate| marked.reach.contains(&candidate.name) || marked.keks.contains(&candidate.name);
         let garbage: Vec<Candidate> = candidates.into_iter().filter(|candidate| !reached(candidate)).collect();
         for candidate in spared.iter().filter(|candidate| !reached(candidate)) {
             report.spared_objects += 1;
@@ -145,6 +155,21 @@ impl Collector {
             remove_all(&bucket, names).await?;
         }
         Ok(report)
+    }
+
+    /// Marks what turtles reach that have appeared since `newest` was read.
+    async fn mark_news(&self, newest: &Published, marked: &mut Marked) -> Result<(), CheckpointFault> {
+        let turtles: Vec<ListedTurtle> = self.volume.turtles.turtles().try_collect().await?;
+        for turtle in turtles.iter().filter(|turtle| turtle.sequence > newest.version.sequence) {
+            match self.volume.turtles.turtle(turtle.sequence).await {
+                Ok(Some(found)) => marked.add(&self.volume, &Published::of(&found)?).await?,
+                Ok(None) => {}
+                // Superseded for longer than the window, and removed meanwhile by another collector.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// What may be garbage: old enough, and of a leader that will not name it any more; and the rest.

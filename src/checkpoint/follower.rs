@@ -22,6 +22,9 @@ use crate::page_log::{Lsn, PageLog, TableHandle};
 /// Times that a checkpoint is opened anew because it was removed while it was being pinned.
 const MAX_ATTEMPTS: u32 = 8;
 
+/// Before a checkpoint that could not be picked up is tried again.
+const AGAIN: Duration = Duration::from_secs(2);
+
 /// A reader of a database. Cheap to clone; clones are the same follower, and all calls are concurrent.
 ///
 /// It reads one checkpoint at a time, which it pins, and picks up later ones: by itself, or when [`Follower::advance`] is called. Reads
@@ -154,9 +157,7 @@ impl Follower {
     pub async fn advance(&self) -> Result<Option<CheckpointInfo>, CheckpointFault> {
         let mut attempts = 0;
         loop {
-            let newest = Published::newest(&self.inner.volume).await?;
-            let newest = newest.ok_or_else(|| self.inner.volume.nothing_published())?;
-            match self.inner.pick_up(newest).await {
+            match self.inner.pick_up_newest().await {
                 Err(CheckpointFault::Gone { .. }) if attempts < MAX_ATTEMPTS => attempts += 1,
                 result => return result,
             }
@@ -229,13 +230,19 @@ pub(crate) async fn turtle_page(log: &PageLog, lsn: Lsn) -> Result<Option<Turtle
 }
 
 impl Inner {
+    async fn pick_up_newest(&self) -> Result<Option<CheckpointInfo>, CheckpointFault> {
+        let newest = Published::newest(&self.volume).await?;
+        self.pick_up(newest.ok_or_else(|| self.volume.nothing_published())?).await
+    }
+
     /// Goes on to `newest`, if that is newer than what is read.
     async fn pick_up(&self, newest: Published) -> Result<Option<CheckpointInfo>, CheckpointFault> {
         let mut reading = self.reading.lock().await;
         if newest.version.sequence <= reading.published.version.sequence {
             return Ok(None);
         }
-        if newest.content != reading.published.content {
+        let pinned = reading.pin.as_ref().is_some_and(|pin| !pin.is_lost());
+        if newest.content != reading.published.content || !pinned {
             let pin = HeldPin::take(&self.volume, &newest).await?;
             let kek = Kek::load(&self.volume, &newest.turtle, reading.kek.clone()).await?;
             self.log.advance(&newest.state).await?;
@@ -251,6 +258,11 @@ impl Inner {
     }
 }
 
+/// Whether the next attempt may succeed. What was removed before it could be pinned has been superseded.
+fn is_passing(fault: &CheckpointFault) -> bool {
+    fault.is_retryable() || matches!(fault, CheckpointFault::Gone { .. })
+}
+
 /// Picks up every checkpoint that the registry tells of, until the follower is gone.
 async fn follow(follower: std::sync::Weak<Inner>, after: plastron_registry::Version) {
     let Some(inner) = follower.upgrade() else { return };
@@ -259,6 +271,7 @@ async fn follow(follower: std::sync::Weak<Inner>, after: plastron_registry::Vers
     let mut last = None;
     while let Some(item) = news.next().await {
         let Some(inner) = follower.upgrade() else { return };
+        let clock = Arc::clone(inner.volume.clock());
         let picked_up = match item {
             Ok(versioned) => match Published::of(&versioned) {
                 Ok(newest) => inner.pick_up(newest).await.map(drop),
@@ -266,21 +279,38 @@ async fn follow(follower: std::sync::Weak<Inner>, after: plastron_registry::Vers
             },
             Err(error) => Err(error.into()),
         };
+        drop(inner);
         match picked_up {
-            Ok(()) => {}
-            // The next one comes, or has come already.
-            Err(fault) if fault.is_retryable() || matches!(fault, CheckpointFault::Gone { .. }) => {
-                tracing::warn!(%fault, "a checkpoint could not be picked up; trying the next one");
+            Ok(()) => continue,
+            Err(fault) if is_passing(&fault) => {
+                tracing::warn!(%fault, "a checkpoint could not be picked up; trying again soon");
             }
             Err(fault) => {
                 last = Some(fault);
                 break;
             }
         }
+        // The registry tells of it once only.
+        loop {
+            clock.sleep(AGAIN).await;
+            let Some(inner) = follower.upgrade() else { return };
+            match inner.pick_up_newest().await {
+                Err(fault) if is_passing(&fault) => tracing::debug!(%fault, "a checkpoint could not be picked up yet"),
+                Ok(_) => break,
+                Err(fault) => {
+                    last = Some(fault);
+                    break;
+                }
+            }
+        }
+        if last.is_some() {
+            break;
+        }
     }
     let Some(inner) = follower.upgrade() else { return };
     let address = inner.volume.address();
-    let fault = last.unwrap_or_else(|| CheckpointFault::Invalid(format!("the registry of {address} tells of nothing more")));
+    let fault =
+        last.unwrap_or_else(|| CheckpointFault::Invalid(format!("the registry of {address} tells of nothing more")));
     tracing::error!(volume = %address, %fault, "the follower stays where it is");
     *inner.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
     // Wakes those who wait.

@@ -118,7 +118,9 @@ impl History {
     pub async fn clone_to(&self, sequence: u64, prefix: &str) -> Result<CheckpointInfo, CheckpointFault> {
         let own = self.volume.bucket.options().prefix.clone();
         if prefix == own {
-            return Err(CheckpointFault::Invalid(format!("a clone needs another prefix than '{own}', that of its origin")));
+            return Err(CheckpointFault::Invalid(format!(
+                "a clone needs another prefix than '{own}', that of its origin"
+            )));
         }
         let target = self.volume.bucket.at_prefix(prefix)?;
         let registry = BucketRegistry::new(target);
@@ -131,7 +133,7 @@ impl History {
             )));
         }
         let mut ancestors = published.turtle.ancestors.clone();
-        ancestors.push(Ancestor { last_epoch: published.log_epoch(), prefix: own });
+        ancestors.push(Ancestor { last_epoch: published.log_epoch(), prefix: own.clone() });
         let turtle = Turtle { ancestors, ..published.turtle.clone() };
         let content = turtle.encode().map_err(CheckpointFault::format("the first checkpoint of a clone"))?;
         // Before it is there it must hold, and in every database that it shares objects with.
@@ -140,13 +142,18 @@ impl History {
         for Ancestor { prefix: home, .. } in &turtle.ancestors {
             let mut volume = self.volume.clone();
             volume.bucket = self.volume.bucket.at_prefix(home)?;
-            let pin = new_pin(&volume, &shared, 0, format!("{CLONE_OWNER}{prefix}").into());
+            let mut pin = new_pin(&volume, &shared, 0, format!("{CLONE_OWNER}{prefix}").into());
+            if *home == own {
+                pin.name = origin.successor();
+            }
             volume.put_pin(&pin).await?;
         }
         let registry: Arc<dyn CheckpointRegistry> = Arc::new(registry);
         let mut leadership = Leadership::open(registry, &self.volume.owner).await?;
         if leadership.content().is_some() {
-            return Err(CheckpointFault::Invalid(format!("somebody else has made a database under '{prefix}' meanwhile")));
+            return Err(CheckpointFault::Invalid(format!(
+                "somebody else has made a database under '{prefix}' meanwhile"
+            )));
         }
         let version = leadership.publish(content).await?;
         origin.release().await;

@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use plastron_config::ErrorKind;
 use plastron_keys::{KekPage, KeyBlob, PendingBlob};
 use plastron_registry::{Ancestor, CheckpointString, Leadership, Turtle, TurtlePage};
+use tokio::sync::MutexGuard;
 use tokio::task::JoinHandle;
 
 use super::CheckpointFault;
@@ -19,6 +21,9 @@ use super::request::{CheckpointRequest, Completion};
 use super::reserved::{KEK_TABLE, ONLY_PAGE, TURTLE_TABLE, engine_table};
 use super::volume::Volume;
 use crate::page_log::{LogState, Lsn, PageLog, PageLogFault, PutArgs, TableHandle};
+
+/// Times that the newest checkpoint is read again because it was removed while it was read.
+const MAX_ATTEMPTS: u32 = 8;
 
 /// The one writer of a database. Cheap to clone; clones are the same leader, and all calls are concurrent; checkpoints come one after
 /// the other.
@@ -55,6 +60,8 @@ struct Publishing {
     /// The last completed checkpoint.
     completed: Option<CheckpointInfo>,
     kek: Option<Kek>,
+    /// A KEK page of which the module is being told that it is in force.
+    telling: Option<Telling>,
     /// What may have been published without anybody knowing.
     unknown: Option<Unknown>,
 }
@@ -64,6 +71,12 @@ struct Publishing {
 struct Unknown {
     turtle: Turtle,
     content: Bytes,
+}
+
+/// The module hears of its KEK page by itself: once it has begun to, it may not be forgotten that the page is in force.
+struct Telling {
+    kek: Kek,
+    told: JoinHandle<Result<(), plastron_keys::Error>>,
 }
 
 /// Where a turtle page was written.
@@ -93,11 +106,7 @@ impl Leader {
     pub async fn open(volume: Volume) -> Result<Self, CheckpointFault> {
         volume.retention.validate()?;
         volume.page_log.validate()?;
-        let before = Published::newest(&volume).await?;
-        let mut kek = None;
-        if let Some(before) = &before {
-            kek = Kek::load(&volume, &before.turtle, None).await?;
-        }
+        let mut kek = load_newest_kek(&volume).await?;
         let leadership = Leadership::open(Arc::clone(&volume.registry), &volume.owner).await?;
         let content = leadership.content();
         let published = content.map(|content| Published::decode(leadership.version(), content)).transpose()?;
@@ -114,7 +123,8 @@ impl Leader {
             log.set_kek_lsn(kek.lsn);
         }
         let completed = published.map(|published| published.info());
-        let publishing = tokio::sync::Mutex::new(Publishing { leadership, completed, kek, unknown: None });
+        let publishing =
+            tokio::sync::Mutex::new(Publishing { leadership, completed, kek, telling: None, unknown: None });
         let inner = Arc::new(Inner { volume, log, ancestors, publishing });
         let interval = inner.volume.retention.interval;
         let collecting = (!interval.is_zero()).then(|| tokio::spawn(collect_by_itself(Arc::downgrade(&inner))));
@@ -172,8 +182,11 @@ impl Leader {
     /// `Fenced`, for good, if somebody else has taken over; `Invalid` for a `metadata_lsn` that nobody has, or too much metadata; what the
     /// key module says; why the page log has failed; `Unavailable` if it may or may not have been published, which the next checkpoint finds
     /// out. After any of them the last completed checkpoint is what it was.
-    pub async fn checkpoint(&self, request: CheckpointRequest) -> Result<(CheckpointInfo, CheckpointString), CheckpointFault> {
-        let mut publishing = self.inner.publishing.lock().await;
+    pub async fn checkpoint(
+        &self,
+        request: CheckpointRequest,
+    ) -> Result<(CheckpointInfo, CheckpointString), CheckpointFault> {
+        let mut publishing = self.inner.publishing().await;
         let log = &self.inner.log;
         self.inner.check_lsn("checkpoint with metadata at", request.metadata_lsn)?;
         let persisting = self.inner.begin_kek(&publishing, request.timestamp).await?;
@@ -215,7 +228,7 @@ impl Leader {
     /// # Errors
     /// What the key module says; those of log and bucket. The KEK that was in force still is then.
     pub async fn persist_keys(&self, timestamp: u64) -> Result<Lsn, CheckpointFault> {
-        let mut publishing = self.inner.publishing.lock().await;
+        let mut publishing = self.inner.publishing().await;
         if let Some(persisting) = self.inner.begin_kek(&publishing, timestamp).await? {
             let lsn = persisting.kek.lsn;
             let durable = futures::future::try_join(self.inner.flush(lsn), self.inner.create_kek(&persisting.kek));
@@ -230,7 +243,7 @@ impl Leader {
     /// # Errors
     /// `Invalid` for one that names another KEK page than that in force; as [`TableHandle::put`].
     pub async fn put_turtle_page(&self, page: &TurtlePage) -> Result<TurtlePagePlace, CheckpointFault> {
-        let in_force = self.inner.publishing.lock().await.kek.as_ref().map(|kek| kek.lsn.get());
+        let in_force = self.inner.publishing().await.kek.as_ref().map(|kek| kek.lsn.get());
         let named = page.key_provider.map(|provider| provider.lsn);
         if named != in_force {
             return Err(CheckpointFault::Invalid(format!(
@@ -245,7 +258,7 @@ impl Leader {
     /// # Errors
     /// As [`Leader::checkpoint`].
     pub async fn complete_checkpoint(&self, completion: Completion) -> Result<CheckpointInfo, CheckpointFault> {
-        let mut publishing = self.inner.publishing.lock().await;
+        let mut publishing = self.inner.publishing().await;
         self.inner.check_lsn("complete a checkpoint with metadata at", completion.metadata_lsn)?;
         self.inner.check_lsn("complete a checkpoint with a turtle page at", completion.turtle_page_lsn)?;
         if publishing.kek.as_ref().is_some_and(|kek| !kek.in_log) {
@@ -264,7 +277,7 @@ impl Leader {
     /// # Errors
     /// `Fenced`; `Unavailable` while it can't be found out; why the page log has failed. Nothing was dropped then.
     pub async fn abandon_checkpoint(&self) -> Result<(), CheckpointFault> {
-        let mut publishing = self.inner.publishing.lock().await;
+        let mut publishing = self.inner.publishing().await;
         if let Some(Unknown { turtle, content }) = publishing.unknown.clone() {
             self.inner.publish_content(&mut publishing, turtle, content).await?;
         }
@@ -339,11 +352,7 @@ impl Inner {
     }
 
     /// Asks for the blob, and puts the KEK page if it has changed, or if its record was abandoned.
-    async fn begin_kek(
-        &self,
-        publishing: &Publishing,
-        timestamp: u64,
-    ) -> Result<Option<Persisting>, CheckpointFault> {
+    async fn begin_kek(&self, publishing: &Publishing, timestamp: u64) -> Result<Option<Persisting>, CheckpointFault> {
         let pending = match self.volume.keys.get_key_blob().await? {
             KeyBlob::Unchanged => None,
             KeyBlob::Changed(pending) => Some(pending),
@@ -375,17 +384,56 @@ impl Inner {
         outcome: Result<(), CheckpointFault>,
     ) -> Result<(), CheckpointFault> {
         let Persisting { pending, kek } = persisting;
-        let told = match (pending, &outcome) {
-            (Some(pending), Ok(())) => self.volume.keys.get_key_complete(pending, Ok(kek.lsn.get())).await,
-            (Some(pending), Err(fault)) => self.volume.keys.get_key_complete(pending, Err(fault.to_string())).await,
-            (None, _) => Ok(()),
-        };
-        // Why it failed matters more than that the module did not like to hear it.
-        outcome?;
-        told?;
+        match (pending, outcome) {
+            (Some(pending), Ok(())) => {
+                let (keys, lsn) = (self.volume.keys.clone(), kek.lsn.get());
+                let told = tokio::spawn(async move { keys.get_key_complete(pending, Ok(lsn)).await });
+                publishing.telling = Some(Telling { kek, told });
+                self.hear(publishing).await
+            }
+            (Some(pending), Err(fault)) => {
+                // Why it failed matters more than that the module did not like to hear it.
+                drop(self.volume.keys.get_key_complete(pending, Err(fault.to_string())).await);
+                Err(fault)
+            }
+            (None, outcome) => {
+                outcome?;
+                self.put_in_force(publishing, kek);
+                Ok(())
+            }
+        }
+    }
+
+    fn put_in_force(&self, publishing: &mut Publishing, kek: Kek) {
         self.log.set_kek_lsn(kek.lsn);
         publishing.kek = Some(kek);
+    }
+
+    /// Waits until the module has heard of its KEK page, if it is being told: also if the call that told it was dropped.
+    async fn hear(&self, publishing: &mut Publishing) -> Result<(), CheckpointFault> {
+        let Some(telling) = &mut publishing.telling else { return Ok(()) };
+        let told = (&mut telling.told).await;
+        let Some(Telling { kek, .. }) = publishing.telling.take() else { return Ok(()) };
+        match told {
+            Ok(told) => told?,
+            Err(_) => {
+                return Err(CheckpointFault::Invalid(
+                    "the key module was stopped while it was told of its KEK page".to_owned(),
+                ));
+            }
+        }
+        self.put_in_force(publishing, kek);
         Ok(())
+    }
+
+    /// What changes with a checkpoint, with the KEK that is in force.
+    async fn publishing(&self) -> MutexGuard<'_, Publishing> {
+        let mut publishing = self.publishing.lock().await;
+        // If the module did not take it, the KEK from before is in force, and whoever was told of it has gone.
+        if let Err(fault) = self.hear(&mut publishing).await {
+            tracing::warn!(%fault, "a KEK page is not in force: its key module did not take note of it");
+        }
+        publishing
     }
 
     async fn put_turtle_page(&self, page: &TurtlePage) -> Result<TurtlePagePlace, CheckpointFault> {
@@ -444,6 +492,24 @@ impl Inner {
     }
 }
 
+/// Gives the key module the KEK page of the newest checkpoint.
+async fn load_newest_kek(volume: &Volume) -> Result<Option<Kek>, CheckpointFault> {
+    let mut attempts = 0;
+    loop {
+        let Some(newest) = Published::newest(volume).await? else { return Ok(None) };
+        match Kek::load(volume, &newest.turtle, None).await {
+            // Superseded and removed while this process slept?
+            Err(fault) if fault.kind() == ErrorKind::NotFound && attempts < MAX_ATTEMPTS => {
+                if Published::newest(volume).await?.is_some_and(|now| now.version == newest.version) {
+                    return Err(fault);
+                }
+                attempts += 1;
+            }
+            loaded => return loaded,
+        }
+    }
+}
+
 /// Collects garbage every now and then, until the leader is gone.
 async fn collect_by_itself(leader: std::sync::Weak<Inner>) {
     loop {
@@ -453,7 +519,9 @@ async fn collect_by_itself(leader: std::sync::Weak<Inner>) {
         clock.sleep(interval).await;
         let Some(inner) = leader.upgrade() else { return };
         match inner.collector().await.run().await {
-            Ok(report) => tracing::info!(removed = report.removed_objects, bytes = report.removed_bytes, "collected garbage"),
+            Ok(report) => {
+                tracing::info!(removed = report.removed_objects, bytes = report.removed_bytes, "collected garbage")
+            }
             Err(fault) => tracing::warn!(%fault, "garbage could not be collected; trying again later"),
         }
     }

@@ -49,6 +49,16 @@ mod volume;
 
 #[cfg(test)]
 mod leader_test;
+#[cfg(test)]
+mod simulated_actors;
+#[cfg(test)]
+mod simulated_model;
+#[cfg(test)]
+mod simulated_store;
+#[cfg(test)]
+mod simulated_time;
+#[cfg(test)]
+mod simulation_test;
 
 pub use checkpoint_info::CheckpointInfo;
 pub use collector::Collector;

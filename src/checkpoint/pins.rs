@@ -18,6 +18,9 @@ use super::volume::Volume;
 const MAX_LISTINGS: u32 = 8;
 
 /// A pin that is held: renewed in the background. Dropped, it holds for the rest of its lease; what is being read ends undisturbed.
+///
+/// A process that slept for longer than the lease may have lost what it pinned: it looks for the turtle again, and gives the pin up if that is gone,
+/// for nothing holds then what it names.
 #[derive(Debug)]
 pub(crate) struct HeldPin {
     volume: Volume,
@@ -39,46 +42,32 @@ impl HeldPin {
     /// # Errors
     /// [`CheckpointFault::Gone`]; those of the bucket.
     pub(crate) async fn take(volume: &Volume, published: &Published) -> Result<Self, CheckpointFault> {
-        let lease = volume.retention.lease;
-        let mut pin = new_pin(volume, published, lease.as_secs().max(1), Arc::clone(&volume.owner));
+        let pin = new_pin(volume, published, volume.retention.lease.as_secs().max(1), Arc::clone(&volume.owner));
+        let begun = now(volume);
         volume.put_pin(&pin).await?;
         let renewal = Arc::new(AtomicU64::new(pin.name.renewal));
         let id = pin.name.id;
-        let (volume_here, held) = (volume.clone(), Arc::clone(&renewal));
-        let renewing = tokio::spawn(async move {
-            let mut wait = lease / 3;
-            loop {
-                volume_here.clock().sleep(wait).await;
-                let before = pin.name;
-                pin.name.renewal += 1;
-                // Before it is there, so that whoever releases it removes it for sure.
-                held.store(pin.name.renewal, Ordering::Release);
-                match volume_here.put_pin(&pin).await {
-                    Ok(()) => {
-                        remove(&volume_here, before).await;
-                        wait = lease / 3;
-                    }
-                    Err(fault) => {
-                        tracing::warn!(%fault, "a pin could not be renewed; trying again soon");
-                        wait = lease / 10;
-                    }
-                }
-            }
-        });
+        let version = published.version;
+        let renewing = tokio::spawn(renew(volume.clone(), pin, version, Arc::clone(&renewal), begun));
         let held = Self { volume: volume.clone(), id, renewal, renewing };
-        let sequence = published.version.sequence;
-        match volume.turtles.turtle(sequence).await {
-            Ok(Some(found)) if found.version == published.version => Ok(held),
-            Ok(_) => {
+        match is_there(volume, version).await {
+            Ok(true) => Ok(held),
+            Ok(false) => {
                 held.release().await;
-                Err(CheckpointFault::Gone { sequence })
+                Err(CheckpointFault::Gone { sequence: version.sequence })
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                held.release().await;
-                Err(CheckpointFault::Gone { sequence })
-            }
-            Err(error) => Err(error.into()),
+            Err(fault) => Err(fault),
         }
+    }
+
+    /// The name of a pin that is listed after all renewals of this one: whoever lists pins while it takes this one's place sees one of them.
+    pub(crate) fn successor(&self) -> PinName {
+        PinName { id: self.id, renewal: u64::MAX }
+    }
+
+    /// Whether it was given up, since what it held was removed while this process slept.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.renewing.is_finished()
     }
 
     /// Gives it up at once. What can't be removed holds for the rest of its lease.
@@ -88,6 +77,74 @@ impl HeldPin {
         for renewal in last.saturating_sub(1).max(1)..=last {
             remove(&self.volume, PinName { id: self.id, renewal }).await;
         }
+    }
+}
+
+/// Monotonic time, and the calendar's, which goes on while a machine sleeps.
+fn now(volume: &Volume) -> (Duration, SystemTime) {
+    (volume.clock().monotonic(), volume.clock().wall())
+}
+
+/// Whether the lease of a pin that began to be created at `begun` may be over.
+fn is_over(volume: &Volume, begun: (Duration, SystemTime)) -> bool {
+    let (monotonic, wall) = now(volume);
+    let lease = volume.retention.lease;
+    monotonic.saturating_sub(begun.0) >= lease || wall.duration_since(begun.1).is_ok_and(|since| since >= lease)
+}
+
+/// Whether the turtle of that version is there and part of the history.
+async fn is_there(volume: &Volume, version: Version) -> Result<bool, CheckpointFault> {
+    match volume.turtles.turtle(version.sequence).await {
+        Ok(found) => Ok(found.is_some_and(|found| found.version == version)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Renews `pin`, whose last create began at `begun`, until nothing is left that it could hold.
+async fn renew(
+    volume: Volume,
+    mut pin: Pin,
+    version: Version,
+    held: Arc<AtomicU64>,
+    mut begun: (Duration, SystemTime),
+) {
+    let lease = volume.retention.lease;
+    let mut wait = lease / 3;
+    // Whether the lease has been over since the turtle was seen.
+    let mut lapsed = false;
+    loop {
+        volume.clock().sleep(wait).await;
+        let (before, next) = (pin.name, now(&volume));
+        pin.name.renewal += 1;
+        // Before it is there, so that whoever releases it removes it for sure.
+        held.store(pin.name.renewal, Ordering::Release);
+        wait = lease / 10;
+        if let Err(fault) = volume.put_pin(&pin).await {
+            tracing::warn!(%fault, "a pin could not be renewed; trying again soon");
+            continue;
+        }
+        lapsed |= is_over(&volume, begun);
+        begun = next;
+        remove(&volume, before).await;
+        if lapsed {
+            match is_there(&volume, version).await {
+                Ok(true) => lapsed = false,
+                Ok(false) => {
+                    tracing::warn!(
+                        turtle = version.sequence,
+                        "a checkpoint that was pinned was removed while this process slept; open a newer one"
+                    );
+                    remove(&volume, pin.name).await;
+                    return;
+                }
+                Err(fault) => {
+                    tracing::warn!(%fault, "it could not be found out whether a pin still holds; trying again soon");
+                    continue;
+                }
+            }
+        }
+        wait = lease / 3;
     }
 }
 

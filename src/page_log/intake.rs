@@ -255,6 +255,11 @@ impl Intake {
         !self.sealed.is_empty()
     }
 
+    /// Whether the segment of that number is still to be handed over: it is none that was abandoned.
+    pub(crate) fn is_sealed(&self, sequence: u64) -> bool {
+        self.sealed.iter().any(|sealed| sealed.sequence == sequence)
+    }
+
     /// The next segment to be uploaded.
     pub(crate) fn next_upload(&mut self) -> Option<UploadJob> {
         if self.failed.is_some() {

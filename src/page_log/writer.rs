@@ -25,7 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a segment that is in the bucket may wait to enter the cache before it counts as durable.
 const LONGEST_ADMISSION: Duration = Duration::from_millis(100);
 
-type Uploads = FuturesUnordered<BoxFuture<'static, Result<(u64, LiveSegment), PageLogFault>>>;
+type Uploads = FuturesUnordered<BoxFuture<'static, (u64, Result<LiveSegment, PageLogFault>)>>;
 
 /// Runs until the log is dropped or has failed.
 pub(crate) async fn run_writer(shared: Arc<Shared>) {
@@ -43,13 +43,17 @@ pub(crate) async fn run_writer(shared: Arc<Shared>) {
             () = shared.wake_writer.notified() => {}
             () = old => shared.lock().seal(),
             Some(done) = uploads.next(), if !uploads.is_empty() => match done {
-                Ok((sequence, live)) => {
+                (sequence, Ok(live)) => {
                     let freed = shared.lock().uploaded(sequence, live);
                     shared.give_back(freed);
                     shared.announce();
                     shared.wake_merger.notify_one();
                 }
-                Err(fault) => {
+                // What was abandoned need not be there, and may have been removed as garbage.
+                (sequence, Err(fault)) if !shared.lock().is_sealed(sequence) => {
+                    tracing::warn!(%fault, "a segment that was abandoned meanwhile could not be written");
+                }
+                (_, Err(fault)) => {
                     shared.fail(fault);
                     return;
                 }
@@ -67,7 +71,8 @@ fn start_uploads(shared: &Arc<Shared>, uploads: &mut Uploads) {
     while uploads.len() < shared.options.uploads_at_once()
         && let Some(job) = intake.next_upload()
     {
-        uploads.push(Box::pin(upload(Arc::clone(shared), job)));
+        let shared = Arc::clone(shared);
+        uploads.push(Box::pin(async move { (job.sequence, upload(shared, job).await) }));
     }
 }
 
@@ -84,7 +89,7 @@ fn seal_deadline(shared: &Shared) -> Option<Duration> {
 }
 
 /// Encodes and uploads one segment.
-async fn upload(shared: Arc<Shared>, job: UploadJob) -> Result<(u64, LiveSegment), PageLogFault> {
+async fn upload(shared: Arc<Shared>, job: UploadJob) -> Result<LiveSegment, PageLogFault> {
     let identity = SegmentIdentity { database: shared.database, epoch: shared.epoch, sequence: job.sequence };
     let name = identity.object_name();
     let failed = |fault: PageLogFault| PageLogFault::Failed {
@@ -111,7 +116,7 @@ async fn upload(shared: Arc<Shared>, job: UploadJob) -> Result<(u64, LiveSegment
         let longest = shared.options.clock.sleep(LONGEST_ADMISSION);
         futures::future::select(shared.objects.admit(&place, pieces), longest).await;
     }
-    Ok((job.sequence, LiveSegment { reference: segment, index, trims }))
+    Ok(LiveSegment { reference: segment, index, trims })
 }
 
 /// Creates the object; tries again, with growing pauses, as long as the store is unavailable and the deadline has not passed.
@@ -127,8 +132,9 @@ async fn create(shared: &Shared, place: &ObjectPlace, pieces: &[Bytes]) -> Resul
             // An attempt whose answer was lost may have made it.
             ErrorKind::AlreadyExists if unsure => match is_there(shared, place, pieces).await {
                 Ok(true) => return Ok(()),
+                Ok(false) => return Err(error.into()),
                 Err(again) if again.kind() == ErrorKind::Unavailable && !late => {}
-                _ => return Err(error.into()),
+                Err(again) => return Err(again.into()),
             },
             ErrorKind::Unavailable if !late => unsure = true,
             _ => return Err(error.into()),

@@ -19,24 +19,32 @@ impl BucketRegistry {
     /// The turtle of that number; none if it has no content, since nothing had been published yet.
     ///
     /// # Errors
-    /// `NotFound` if there is none, or if the one behind it is there and does not follow it: then a fenced leader left it behind. Else as
-    /// [`CheckpointRegistry::read`](crate::CheckpointRegistry::read).
+    /// `NotFound` if there is none, or if the one behind it does not follow it, or one between it and the newest is missing: then a fenced leader
+    /// left it behind, for GC removes the oldest first. Else as [`CheckpointRegistry::read`](crate::CheckpointRegistry::read).
     pub async fn turtle(&self, sequence: u64) -> Result<Option<Versioned>> {
         let result = async {
             let Some(found) = self.fetch(sequence).await? else { return Err(Fault::NoSuchTurtle { sequence }) };
-            let next = match sequence.checked_add(1) {
-                Some(next) => self.fetch(next).await?,
-                None => None,
-            };
+            let mut above = self.objects.list_after(sequence);
+            let mut last = sequence;
+            while let Some(next) = above.next().await.transpose()? {
+                if next.sequence - 1 != last {
+                    return Err(Fault::Orphan { sequence });
+                }
+                last = next.sequence;
+            }
+            let next = if last == sequence { None } else { self.fetch(sequence + 1).await? };
             match next {
                 Some(next) if next.object.previous != found.version.checksum => Err(Fault::Orphan { sequence }),
+                // Removed between the two requests, and so was this one, before it.
+                None if last != sequence => Err(Fault::NoSuchTurtle { sequence }),
                 _ => Ok(found.object.content.map(|content| Versioned { version: found.version, content })),
             }
         };
         result.await.map_err(|fault| self.error("read", Some(sequence), fault))
     }
 
-    /// Removes the turtle of that number, for GC; says whether it was there. That nobody needs it is for the caller to know.
+    /// Removes the turtle of that number, for GC; says whether it was there. That nobody needs it is for the caller to know, and that older ones
+    /// are removed first: what stands below a gap is taken for an orphan.
     ///
     /// # Errors
     /// `Invalid` for the newest, on which all fencing rests, and for those above it; those of the store.
