@@ -92,9 +92,16 @@ impl Follower {
     pub(crate) async fn open_at(volume: Volume, published: Published) -> Result<Self, CheckpointFault> {
         volume.retention.validate()?;
         let pin = HeldPin::take(&volume, &published).await?;
-        let opened = Self::open_unpinned(volume, published).await?;
-        opened.inner.reading.lock().await.pin = Some(pin);
-        Ok(opened)
+        match Self::open_unpinned(volume, published).await {
+            Ok(opened) => {
+                opened.inner.reading.lock().await.pin = Some(pin);
+                Ok(opened)
+            }
+            Err(fault) => {
+                pin.release().await;
+                Err(fault)
+            }
+        }
     }
 
     /// As [`Follower::open_at`], without a pin.
@@ -244,8 +251,18 @@ impl Inner {
         let pinned = reading.pin.as_ref().is_some_and(|pin| !pin.is_lost());
         if newest.content != reading.published.content || !pinned {
             let pin = HeldPin::take(&self.volume, &newest).await?;
-            let kek = Kek::load(&self.volume, &newest.turtle, reading.kek.clone()).await?;
-            self.log.advance(&newest.state).await?;
+            let advanced = async {
+                let kek = Kek::load(&self.volume, &newest.turtle, reading.kek.clone()).await?;
+                self.log.advance(&newest.state).await?;
+                Ok::<_, CheckpointFault>(kek)
+            };
+            let kek = match advanced.await {
+                Ok(kek) => kek,
+                Err(fault) => {
+                    pin.release().await;
+                    return Err(fault);
+                }
+            };
             // The one before is not renewed any more, and holds for what is still being read.
             reading.pin = Some(pin);
             reading.kek = kek;

@@ -48,7 +48,13 @@ mod retention;
 mod volume;
 
 #[cfg(test)]
+mod damage_test;
+#[cfg(test)]
+mod keys_test;
+#[cfg(test)]
 mod leader_test;
+#[cfg(test)]
+mod limits_test;
 #[cfg(test)]
 mod simulated_actors;
 #[cfg(test)]

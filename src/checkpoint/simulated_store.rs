@@ -76,6 +76,8 @@ pub(super) struct Connection {
     /// Whether its requests stall and fail.
     rough: bool,
     killed: AtomicBool,
+    /// Whether every request fails.
+    down: AtomicBool,
     asked: Mutex<HashMap<u64, u64>>,
 }
 
@@ -227,8 +229,8 @@ fn busy() -> Error {
 
 impl Connection {
     pub(super) fn new(store: &Arc<SimStore>, process: u64, rough: bool) -> Arc<Self> {
-        let (killed, asked) = (AtomicBool::new(false), Mutex::default());
-        Arc::new(Self { store: Arc::clone(store), process, rough, killed, asked })
+        let (killed, down, asked) = (AtomicBool::new(false), AtomicBool::new(false), Mutex::default());
+        Arc::new(Self { store: Arc::clone(store), process, rough, killed, down, asked })
     }
 
     /// A bucket over it, whose calendar is so far ahead.
@@ -243,6 +245,11 @@ impl Connection {
     /// The process is no more: none of its requests that is not on its way is ever done.
     pub(super) fn kill(&self) {
         self.killed.store(true, Ordering::Relaxed);
+    }
+
+    /// From here on every request fails, or none does on this account.
+    pub(super) fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::Relaxed);
     }
 
     async fn pause(&self, roll: u64) {
@@ -279,6 +286,7 @@ impl Connection {
         self.pause(roll).await;
         let (fate, more, store) = (mix(roll ^ 1) % 100, mix(roll ^ 2), Arc::clone(&self.store));
         let result = match fate {
+            _ if self.down.load(Ordering::Relaxed) => Err(busy()),
             _ if !self.rough => act(&store),
             0..5 => Err(busy()),
             5..10 => act(&store).and(Err(busy())),

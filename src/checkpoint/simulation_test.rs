@@ -99,7 +99,8 @@ async fn afterwards(world: &World) {
     }
     leader.table(1).unwrap().put(1, PutArgs::full(), "the end").await.unwrap();
     let (info, _) = leader.checkpoint(CheckpointRequest::default()).await.unwrap();
-    let follower = Follower::open_still(world.calm(&world.store, "end").volume.clone()).await.unwrap();
+    let end = world.calm(&world.store, "end");
+    let follower = Follower::open_still(end.volume.clone()).await.unwrap();
     assert_eq!(follower.checkpoint(), info);
     let clones = world.clones.lock().unwrap().clone();
     for (prefix, lsn) in clones {
