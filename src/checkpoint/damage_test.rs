@@ -85,7 +85,10 @@ async fn a_tampered_kek_page_or_turtle_is_told_before_anybody_is_fenced() {
             names_or_newer(&Follower::open_still(volume(&database.bucket).await).await.unwrap_err(), &name);
             assert!(!database.leader.is_fenced().await.is_ok_and(|fenced| fenced));
             let inspected = Inspector::new(volume(&database.bucket).await).run().await.unwrap();
-            assert!(inspected.faults.iter().any(|fault| fault.to_string().contains(&name)), "{name} at {at}: {inspected}");
+            assert!(
+                inspected.faults.iter().any(|fault| fault.to_string().contains(&name)),
+                "{name} at {at}: {inspected}"
+            );
         }
     }
 }
@@ -155,7 +158,8 @@ async fn an_orphan_below_the_history_is_no_checkpoint() {
     bucket.system().put("_plastron/turtle/00000000000000000002.turtle", orphan).await.unwrap();
     let history = History::new(eager.clone());
     assert_eq!(history.list().await.unwrap().len(), 1);
-    for refused in [history.get(2).await.map(drop), history.open(2).await.map(drop), history.restore(2).await.map(drop)] {
+    for refused in [history.get(2).await.map(drop), history.open(2).await.map(drop), history.restore(2).await.map(drop)]
+    {
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::NotFound);
     }
     let found = Inspector::new(eager.clone()).all(true).run().await.unwrap();

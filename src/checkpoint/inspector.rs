@@ -157,7 +157,9 @@ impl Inspector {
             if log || kek {
                 found.unreached_objects += 1;
                 found.unreached_bytes += object.size;
-            } else if [LogObject::SEGMENTS, LogObject::RUNS, kek::KEKS, TURTLES].iter().any(|ours| object.name.starts_with(ours))
+            } else if [LogObject::SEGMENTS, LogObject::RUNS, kek::KEKS, TURTLES]
+                .iter()
+                .any(|ours| object.name.starts_with(ours))
                 && LogObject::parse(&object.name).is_none()
                 && kek::lsn_in(&object.name).is_none()
                 && !is_turtle(&object.name)

@@ -134,7 +134,9 @@ async fn the_module_hears_what_the_contract_says_and_nothing_else() {
     let rotated = checkpoint(&next, 4, "four").await;
     checkpoint(&next, 5, "five").await;
     let heard = std::mem::take(&mut *next_calls.lock().unwrap());
-    let [Call::Unchanged, Call::Changed(newer), Call::Complete(_), Call::Unchanged] = &heard[..] else { panic!("{heard:?}") };
+    let [Call::Unchanged, Call::Changed(newer), Call::Complete(_), Call::Unchanged] = &heard[..] else {
+        panic!("{heard:?}")
+    };
     assert!(newer != blob && rotated.kek_lsn > first.kek_lsn);
     let before = (read(&follower, 1).await, follower.table(1).unwrap().get(4, Lsn::MAX).await.unwrap_err().kind());
     assert_eq!(before, (b"one".to_vec(), ErrorKind::NotFound));
@@ -212,7 +214,8 @@ async fn keyrings_rotate_and_wrong_or_missing_master_keys_write_nothing() {
     let (right, wrong) = (key_file("right", "a"), key_file("wrong", "b"));
     let section = |keyring: &str, key: &std::path::Path| {
         let keyring = folder.path().join(keyring);
-        Config::parse(&format!("name=file,config=(path=\"{}\",key_file=\"{}\")", keyring.display(), key.display())).unwrap()
+        Config::parse(&format!("name=file,config=(path=\"{}\",key_file=\"{}\")", keyring.display(), key.display()))
+            .unwrap()
     };
     let bucket = bucket().await;
     let keys = KeyManagement::open(&section("keyring", &right)).await.unwrap();

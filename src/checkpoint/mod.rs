@@ -48,6 +48,8 @@ mod retention;
 mod volume;
 
 #[cfg(test)]
+mod collector_test;
+#[cfg(test)]
 mod damage_test;
 #[cfg(test)]
 mod keys_test;

@@ -85,7 +85,9 @@ impl RetentionOptions {
     pub fn validate(&self) -> Result<(), CheckpointFault> {
         if self.lease < MIN_LEASE {
             let lease = self.lease;
-            return Err(CheckpointFault::Invalid(format!("retention.lease must be {MIN_LEASE:?} at least, not {lease:?}")));
+            return Err(CheckpointFault::Invalid(format!(
+                "retention.lease must be {MIN_LEASE:?} at least, not {lease:?}"
+            )));
         }
         Ok(())
     }

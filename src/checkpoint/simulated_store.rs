@@ -78,6 +78,8 @@ pub(super) struct Connection {
     killed: AtomicBool,
     /// Whether every request fails.
     down: AtomicBool,
+    /// Requests whose kind and object begin so wait.
+    held: Mutex<Option<&'static str>>,
     asked: Mutex<HashMap<u64, u64>>,
 }
 
@@ -229,8 +231,8 @@ fn busy() -> Error {
 
 impl Connection {
     pub(super) fn new(store: &Arc<SimStore>, process: u64, rough: bool) -> Arc<Self> {
-        let (killed, down, asked) = (AtomicBool::new(false), AtomicBool::new(false), Mutex::default());
-        Arc::new(Self { store: Arc::clone(store), process, rough, killed, down, asked })
+        let (killed, down, store) = (AtomicBool::new(false), AtomicBool::new(false), Arc::clone(store));
+        Arc::new(Self { store, process, rough, killed, down, held: Mutex::default(), asked: Mutex::default() })
     }
 
     /// A bucket over it, whose calendar is so far ahead.
@@ -250,6 +252,11 @@ impl Connection {
     /// From here on every request fails, or none does on this account.
     pub(super) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
+    }
+
+    /// Lets requests whose kind and object begin so wait, until something else is said.
+    pub(super) fn hold(&self, held: Option<&'static str>) {
+        *self.held.lock().unwrap() = held;
     }
 
     async fn pause(&self, roll: u64) {
@@ -284,6 +291,10 @@ impl Connection {
         self.store.state.lock().unwrap().requests += 1;
         let roll = self.roll(kind, key);
         self.pause(roll).await;
+        let request = format!("{kind} {key}");
+        while self.held.lock().unwrap().is_some_and(|held| request.starts_with(held)) {
+            self.store.clock.sleep(Duration::from_millis(100)).await;
+        }
         let (fate, more, store) = (mix(roll ^ 1) % 100, mix(roll ^ 2), Arc::clone(&self.store));
         let result = match fate {
             _ if self.down.load(Ordering::Relaxed) => Err(busy()),

@@ -116,7 +116,12 @@ impl BucketObjects {
 
     fn cached(&self, place: &ObjectPlace) -> Option<CachedObject> {
         let id = |cache: &Cache| {
-            cache.object(ObjectId::new(self.home(&place.name).address.as_str(), place.name.as_str(), self.tag.as_str(), place.size))
+            cache.object(ObjectId::new(
+                self.home(&place.name).address.as_str(),
+                place.name.as_str(),
+                self.tag.as_str(),
+                place.size,
+            ))
         };
         self.cache.as_ref().map(id)
     }

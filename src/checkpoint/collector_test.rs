@@ -1,0 +1,116 @@
+//! Collections that meet readers and restores at the worst moment, step by step.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plastron_config::ErrorKind;
+use plastron_sources::clock::Clock;
+
+use super::simulated_actors::{Process, World};
+use super::{CheckpointRequest, Collector, History, Inspector, Leader};
+use crate::page_log::{Lsn, PutArgs};
+
+/// Two checkpoints of two leaders, hours old and hours apart, each with a KEK page of its own. The sequence of the older one, which is not retained
+/// any more.
+async fn two_checkpoints(world: &World) -> u64 {
+    let mut sequence = 0;
+    for name in ["old", "new"] {
+        let process = calm(world, name);
+        let leader = Leader::open(process.volume.clone()).await.unwrap();
+        leader.table(1).unwrap().put(1, PutArgs::full(), name).await.unwrap();
+        let (info, _) = leader.checkpoint(CheckpointRequest::default()).await.unwrap();
+        sequence = if sequence == 0 { info.sequence } else { sequence };
+        world.store.clock().sleep(Duration::from_secs(3 * 3600)).await;
+    }
+    sequence
+}
+
+/// A process that keeps one checkpoint, and gets a new KEK for each.
+fn calm(world: &World, name: &str) -> Process {
+    let mut process = world.calm(&world.store, name);
+    (process.volume.retention.checkpoints, process.volume.retention.time) = (1, Duration::ZERO);
+    process
+}
+
+async fn a_second(world: &World) {
+    world.store.clock().sleep(Duration::from_secs(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_restored_while_a_collection_runs_is_not_garbage() {
+    let world = World::new(1);
+    let old = two_checkpoints(&world).await;
+    let (restorer, collector) = (calm(&world, "restorer"), calm(&world, "collector"));
+    // It has pinned the old checkpoint, and seen that it is there; the collection has looked at turtles, and not at pins.
+    restorer.connection.hold(Some("put _plastron/turtle/"));
+    let history = Arc::new(History::new(restorer.volume.clone()));
+    let restoring = tokio::spawn(async move { history.restore(old).await });
+    a_second(&world).await;
+    collector.connection.hold(Some("list _plastron/pin/"));
+    let collection = Collector::new(collector.volume.clone());
+    let collecting = tokio::spawn(async move { collection.run().await });
+    a_second(&world).await;
+    restorer.connection.hold(None);
+    let restored = restoring.await.unwrap().unwrap();
+    assert_eq!(world.store.names("_plastron/pin/"), Vec::<String>::new());
+    collector.connection.hold(None);
+    let report = collecting.await.unwrap().unwrap();
+    assert!(report.removed_turtles > 0, "{report}");
+    let process = calm(&world, "reader");
+    let follower = super::Follower::open_still(process.volume.clone()).await.unwrap();
+    assert_eq!(follower.checkpoint(), restored);
+    assert_eq!(&follower.table(1).unwrap().get(1, Lsn::MAX).await.unwrap().records[0].bytes[..], b"old");
+    let found = Inspector::new(process.volume.clone()).run().await.unwrap();
+    assert!(found.is_clean(), "{:?}", found.faults);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_pinned_before_its_turtle_goes_stays() {
+    let world = World::new(1);
+    let old = two_checkpoints(&world).await;
+    let (reader, collector) = (calm(&world, "reader"), calm(&world, "collector"));
+    collector.connection.hold(Some("delete _plastron/turtle/"));
+    let collection = Collector::new(collector.volume.clone());
+    let collecting = tokio::spawn(async move { collection.run().await });
+    a_second(&world).await;
+    let follower = History::new(reader.volume.clone()).open(old).await.unwrap();
+    let keks = world.store.names("_plastron/kek/");
+    collector.connection.hold(None);
+    let report = collecting.await.unwrap().unwrap();
+    assert!(report.removed_turtles > 0 && report.pins == 1, "{report}");
+    assert_eq!((world.store.names("_plastron/kek/"), keks.len()), (keks, 2));
+    assert_eq!(&follower.table(1).unwrap().get(1, Lsn::MAX).await.unwrap().records[0].bytes[..], b"old");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_pins_too_late_is_told_and_leaves_no_pin() {
+    let world = World::new(1);
+    let old = two_checkpoints(&world).await;
+    let (reader, collector) = (calm(&world, "reader"), calm(&world, "collector"));
+    reader.connection.hold(Some("put _plastron/pin/"));
+    let history = History::new(reader.volume.clone());
+    let opening = tokio::spawn(async move { history.open(old).await });
+    a_second(&world).await;
+    assert!(Collector::new(collector.volume.clone()).run().await.unwrap().removed_keks > 0);
+    reader.connection.hold(None);
+    assert_eq!(opening.await.unwrap().unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(world.store.names("_plastron/pin/"), Vec::<String>::new());
+}
+
+/// A reader that sleeps for longer than its lease and the window must not keep what is gone half alive when it wakes: that would end every
+/// collection for as long as it lives.
+#[tokio::test(start_paused = true)]
+async fn a_pin_of_one_who_slept_too_long_is_given_up() {
+    let world = World::new(1);
+    let old = two_checkpoints(&world).await;
+    let (reader, collector) = (calm(&world, "reader"), calm(&world, "collector"));
+    let _sleeper = History::new(reader.volume.clone()).open(old).await.unwrap();
+    reader.connection.hold(Some(""));
+    world.store.clock().sleep(Duration::from_secs(3 * 3600)).await;
+    let report = Collector::new(collector.volume.clone()).run().await.unwrap();
+    assert!(report.removed_keks > 0 && report.removed_pins > 0, "{report}");
+    reader.connection.hold(None);
+    world.store.clock().sleep(Duration::from_secs(1800)).await;
+    assert_eq!(world.store.names("_plastron/pin/"), Vec::<String>::new());
+    Collector::new(collector.volume.clone()).run().await.unwrap();
+}
