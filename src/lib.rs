@@ -61,8 +61,8 @@ pub use plastron_config::{Config, Error as ConfigError, ErrorKind, Schema};
 pub use plastron_keys::KeyManagement;
 pub use plastron_registry::CheckpointString;
 pub use plastron_sources::{
-    Bucket, BucketOptions, Checksums, Event, ListEntry, ListOptions, ListedObject, ObjectInfo, Outcome, Payload, PriceTable, ProbeCheck,
-    ProbeOutcome, ProbeReport, ProbeRow, Provider, RequestKind, Secret, StatsSnapshot, clock,
+    Bucket, BucketOptions, Checksums, Event, ListEntry, ListOptions, ListedObject, ObjectInfo, Outcome, Payload,
+    PriceTable, ProbeCheck, ProbeOutcome, ProbeReport, ProbeRow, Provider, RequestKind, Secret, StatsSnapshot, clock,
 };
 pub use registry_options::{RegistryName, RegistryOptions};
 pub use store::{KeySettings, Store, StoreOptions};

@@ -161,10 +161,7 @@ mod tests {
     #[test]
     fn names_have_one_form() {
         let name = PinName { id: 0xab, renewal: 3 };
-        assert_eq!(
-            name.object_name(),
-            "_plastron/pin/000000000000000000000000000000ab-00000000000000000003.pin"
-        );
+        assert_eq!(name.object_name(), "_plastron/pin/000000000000000000000000000000ab-00000000000000000003.pin");
         assert_eq!(PinName::parse(&name.object_name()), Some(name));
         for other in ["_plastron/pin/ab-3.pin", "_plastron/pin/x.pin", "_plastron/turtle/1.turtle"] {
             assert_eq!(PinName::parse(other), None, "{other}");

@@ -137,7 +137,10 @@ impl Checkpoint {
             Action::Clone { sequence, prefix } => {
                 let history = context.open(Access::Write).await?.history().await?;
                 let info = history.clone_to(sequence, &prefix).await.map_err(plastron::Error::from)?;
-                context.output.result(&record(&info), || format!("cloned to {}: {}", printable(&prefix), line(&info))).await
+                context
+                    .output
+                    .result(&record(&info), || format!("cloned to {}: {}", printable(&prefix), line(&info)))
+                    .await
             }
             Action::Release { prefix } => {
                 let history = context.open(Access::Write).await?.history().await?;

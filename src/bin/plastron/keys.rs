@@ -66,7 +66,8 @@ impl Keys {
                         "in_force": key.in_force,
                     });
                     let force = if key.in_force { ", in force" } else { "" };
-                    let text = || format!("{} generation {} of {}{force}\n", key.id, key.generation, timestamp(key.created));
+                    let text =
+                        || format!("{} generation {} of {}{force}\n", key.id, key.generation, timestamp(key.created));
                     context.output.result(&record, text).await?;
                 }
                 Ok(())

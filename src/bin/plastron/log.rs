@@ -1,8 +1,8 @@
 //! `plastron log`: the page log of a database, as its latest checkpoint has it.
 
 use clap::{Args, Subcommand};
-use plastron::page_log::{LogVerification, Lsn};
 use plastron::ErrorKind;
+use plastron::page_log::{LogVerification, Lsn};
 use serde_json::json;
 
 use crate::checkpoint::chosen;

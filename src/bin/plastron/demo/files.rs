@@ -9,8 +9,8 @@ use plastron::{BucketOptions, CacheOptions, FileSystem, Provider, Store, StoreOp
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
-use super::input::Input;
 use super::files_report::{Phase, Report, s3_usd};
+use super::input::Input;
 use crate::context::{Context, Stopwatch};
 use crate::failure::{Failure, Result};
 use crate::pieces::Pieces;

@@ -45,7 +45,8 @@ impl Cost {
 impl Player {
     /// Starts a process of this very program. The store string may hold secrets, so it goes through the environment.
     pub(super) fn start(name: &'static str, role: Role, store: &str, input: &std::path::Path) -> Result<Self> {
-        let program = std::env::current_exe().map_err(|error| Failure::other(format!("cannot find this program: {error}")))?;
+        let program =
+            std::env::current_exe().map_err(|error| Failure::other(format!("cannot find this program: {error}")))?;
         let role = match role {
             Role::Leader => "leader",
             Role::Follower => "follower",

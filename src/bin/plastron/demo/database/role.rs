@@ -16,8 +16,8 @@ use tokio::net::unix::pipe::Receiver;
 use super::manifest::{Loaded, METADATA_TABLE, Manifest, ROOT_PAGE};
 use super::pages::{compare_file, put_file};
 use crate::context::{Context, Stopwatch};
-use crate::failure::{Failure, Result};
 use crate::demo::input::Input;
+use crate::failure::{Failure, Result};
 
 /// Files compared at once.
 const COMPARED_AT_ONCE: usize = 8;
@@ -49,13 +49,19 @@ impl Role {
 fn orders() -> Result<Receiver> {
     use std::os::fd::AsFd;
     let pipe = std::io::stdin().as_fd().try_clone_to_owned().and_then(Receiver::from_owned_fd);
-    pipe.map_err(|error| Failure::usage(format!("a role is played by a process that plastron demo has started: {error}")))
+    pipe.map_err(|error| {
+        Failure::usage(format!("a role is played by a process that plastron demo has started: {error}"))
+    })
 }
 
 /// What the process has cost up to now.
 fn cost(store: &Store) -> Value {
     let stats = store.stats().bucket;
-    let usd: f64 = stats.requests.iter().map(|request| stats.requests_of(request.kind) as f64 * PriceTable::S3.request_usd(request.kind)).sum();
+    let usd: f64 = stats
+        .requests
+        .iter()
+        .map(|request| stats.requests_of(request.kind) as f64 * PriceTable::S3.request_usd(request.kind))
+        .sum();
     json!({ "requests": stats.requests_total(), "bytes_up": stats.bytes_up(), "s3_usd": usd })
 }
 

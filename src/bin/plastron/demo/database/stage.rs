@@ -28,7 +28,9 @@ impl Stage {
             .map_err(|error| Failure::local("make a directory in", &std::env::temp_dir(), &error))?;
         let path = |name: &str| {
             let path = scratch.path().join(name);
-            path.to_str().map(str::to_owned).ok_or_else(|| Failure::usage("the directory for temporary files (TMPDIR) must be UTF-8"))
+            path.to_str()
+                .map(str::to_owned)
+                .ok_or_else(|| Failure::usage("the directory for temporary files (TMPDIR) must be UTF-8"))
         };
         let wrong = |error: plastron::ConfigError| Failure::from(plastron::Error::from(error));
         let mut config = match context.store_text() {
@@ -40,7 +42,8 @@ impl Stage {
                         "a memory_store ends with its process, and the demo has several: name another store, or say --files",
                     ));
                 }
-                let prefix = format!("{}plastron-demo-{:016x}/", options.bucket.prefix, SystemEntropy::default().next_u64());
+                let prefix =
+                    format!("{}plastron-demo-{:016x}/", options.bucket.prefix, SystemEntropy::default().next_u64());
                 config.set("bucket_prefix", prefix).map_err(wrong)?;
                 config
             }

@@ -159,7 +159,10 @@ impl Story {
                 ));
             }
             if seen.lsn != last.lsn {
-                wrong.push(format!("the follower ended at LSN {}, and the last checkpoint is at {}", seen.lsn, last.lsn));
+                wrong.push(format!(
+                    "the follower ended at LSN {}, and the last checkpoint is at {}",
+                    seen.lsn, last.lsn
+                ));
             }
         }
         let keks: std::collections::BTreeSet<u64> = self.compared.iter().map(|compared| compared.kek_lsn).collect();
@@ -222,7 +225,8 @@ impl Story {
 
     /// As tables with a few words around them.
     pub(super) fn text(&self) -> String {
-        let mut text = format!("{} files, {}, from {}\n", self.files, quantity::bytes(self.bytes), printable(&self.input));
+        let mut text =
+            format!("{} files, {}, from {}\n", self.files, quantity::bytes(self.bytes), printable(&self.input));
         text += &format!("as {} pages and {} deltas in {}\n\n", self.pages, self.deltas, printable(&self.store));
         let mut table = Table::new(&[
             ("leader", Align::Left),
@@ -239,7 +243,10 @@ impl Story {
                 || "overtaken".to_owned(),
                 |compared| {
                     let verdict = if compared.different.is_empty() { "all the same" } else { "DIFFERENT" };
-                    format!("{} pages, {} deltas in {:.2} s: {verdict}", compared.pages, compared.deltas, compared.seconds)
+                    format!(
+                        "{} pages, {} deltas in {:.2} s: {verdict}",
+                        compared.pages, compared.deltas, compared.seconds
+                    )
                 },
             );
             table.row([
