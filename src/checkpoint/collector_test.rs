@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use plastron_config::ErrorKind;
 use plastron_sources::clock::Clock;
 
 use super::simulated_actors::{Process, World};
-use super::{CheckpointRequest, Collector, History, Inspector, Leader};
+use super::{CheckpointFault, CheckpointRequest, Collector, History, Inspector, Leader};
 use crate::page_log::{Lsn, PutArgs};
 
 /// Two checkpoints of two leaders, hours old and hours apart, each with a KEK page of its own. The sequence of the older one, which is not retained
@@ -93,7 +92,8 @@ async fn whoever_pins_too_late_is_told_and_leaves_no_pin() {
     a_second(&world).await;
     assert!(Collector::new(collector.volume.clone()).run().await.unwrap().removed_keks > 0);
     reader.connection.hold(None);
-    assert_eq!(opening.await.unwrap().unwrap_err().kind(), ErrorKind::NotFound);
+    let gone = opening.await.unwrap().unwrap_err();
+    assert!(matches!(gone, CheckpointFault::Gone { .. }), "{gone:?}");
     assert_eq!(world.store.names("_plastron/pin/"), Vec::<String>::new());
 }
 

@@ -30,6 +30,14 @@ struct Recorder {
     mock: MockModule,
     blob: Option<Vec<u8>>,
     calls: Calls,
+    /// Completions are told of when they begin, and wait.
+    gate: Option<Gate>,
+}
+
+#[derive(Debug)]
+struct Gate {
+    begun: Arc<tokio::sync::Notify>,
+    go_on: Mutex<std::sync::mpsc::Receiver<()>>,
 }
 
 impl KeyModule for Recorder {
@@ -56,6 +64,10 @@ impl KeyModule for Recorder {
 
     fn get_key_complete(&self, completion: &Completion) -> Result<(), Fault> {
         self.calls.lock().unwrap().push(Call::Complete(completion.clone()));
+        if let Some(gate) = &self.gate {
+            gate.begun.notify_one();
+            gate.go_on.lock().unwrap().recv().unwrap();
+        }
         if self.blob.is_some() { Ok(()) } else { self.mock.get_key_complete(completion) }
     }
 
@@ -69,9 +81,13 @@ impl KeyModule for Recorder {
 }
 
 fn recorder(blob: Option<Vec<u8>>) -> (KeyManagement, Calls) {
+    recorder_behind(blob, None)
+}
+
+fn recorder_behind(blob: Option<Vec<u8>>, gate: Option<Gate>) -> (KeyManagement, Calls) {
     let (calls, environment) = (Calls::default(), KeyEnvironment::default());
     let mock = MockModule::new("recorded", -1, 64, &environment).unwrap();
-    let module = Recorder { mock, blob, calls: Arc::clone(&calls) };
+    let module = Recorder { mock, blob, calls: Arc::clone(&calls), gate };
     (KeyManagement::from_module(Box::new(module), environment), calls)
 }
 
@@ -145,6 +161,31 @@ async fn the_module_hears_what_the_contract_says_and_nothing_else() {
     for (page, text) in [(1, "one"), (2, "two"), (3, "three"), (4, "four"), (5, "five")] {
         assert_eq!(read(&follower, page).await, text.as_bytes());
     }
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_is_dropped_while_the_module_hears_of_its_page_keeps_it_in_force() {
+    let bucket = bucket().await;
+    let (send, go_on) = std::sync::mpsc::channel();
+    let begun = Arc::new(tokio::sync::Notify::new());
+    let gate = Gate { begun: Arc::clone(&begun), go_on: Mutex::new(go_on) };
+    let (keys, _) = recorder_behind(None, Some(gate));
+    let leader = Leader::open(volume(&bucket, &keys)).await.unwrap();
+    send.send(()).unwrap();
+    let first = checkpoint(&leader, 1, "one").await;
+    begun.notified().await;
+    keys.rotate().await.unwrap();
+    tokio::select! {
+        biased;
+        () = begun.notified() => {}
+        done = leader.checkpoint(CheckpointRequest::default()) => panic!("{done:?}"),
+    }
+    send.send(()).unwrap();
+    let next = checkpoint(&leader, 2, "two").await;
+    assert!(next.kek_lsn > first.kek_lsn, "the module took note of the new page");
+    let (other, _) = recorder(None);
+    let follower = Follower::open_still(volume(&bucket, &other)).await.unwrap();
+    assert_eq!((read(&follower, 1).await, read(&follower, 2).await), (b"one".to_vec(), b"two".to_vec()));
 }
 
 /// A call that is dropped while the module hears of its KEK page must not let the next turtle name the page from before.
