@@ -60,6 +60,8 @@ mod limits_test;
 #[cfg(test)]
 mod simulated_actors;
 #[cfg(test)]
+mod simulated_leader;
+#[cfg(test)]
 mod simulated_model;
 #[cfg(test)]
 mod simulated_store;

@@ -9,14 +9,12 @@ use plastron_config::ErrorKind;
 use plastron_sources::clock::Clock;
 use tokio::time::timeout;
 
-use super::simulated_model::{Change, Model, Pages, content, keys};
+use super::simulated_leader::LeaderTerm;
+use super::simulated_model::{Model, Pages, content, keys};
 use super::simulated_store::{Connection, SimStore};
 use super::simulated_time::{Dice, mix};
-use super::{
-    CheckpointFault, CheckpointInfo, CheckpointRequest, Collector, Completion, Follower, History, Inspector, Leader,
-    Volume,
-};
-use crate::page_log::{Lsn, PageLogFault, PutArgs};
+use super::{CheckpointFault, CheckpointInfo, Collector, Follower, History, Inspector, Leader, Volume};
+use crate::page_log::{Lsn, PageLogFault};
 
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
 const LEASE: Duration = Duration::from_secs(600);
@@ -24,8 +22,8 @@ const WINDOW: Duration = Duration::from_secs(3600);
 /// How far calendars are apart, at the most.
 const APART: Duration = Duration::from_secs(300);
 /// The engine's tables: one like any, and one that is trimmed.
-const PLAIN: u64 = 7;
-const TRIMMED: u64 = 9;
+pub(super) const PLAIN: u64 = 7;
+pub(super) const TRIMMED: u64 = 9;
 
 /// All that is simulated.
 pub(super) struct World {
@@ -103,11 +101,11 @@ impl World {
         Process { connection, dice, volume }
     }
 
-    async fn rest(&self, process: &Process) {
+    pub(super) async fn rest(&self, process: &Process) {
         self.store.clock().sleep(process.dice.stall()).await;
     }
 
-    fn acknowledge(&self, info: &CheckpointInfo) {
+    pub(super) fn acknowledge(&self, info: &CheckpointInfo) {
         let history = self.store.history();
         let published = history.get(info.sequence as usize - 1).and_then(|turtle| turtle.published.as_ref());
         if published.is_none_or(|published| published.turtle.checkpoint_lsn != info.lsn.get()) {
@@ -336,124 +334,4 @@ pub(super) async fn pages(log: &crate::page_log::PageLog, expected: &Pages) -> R
         }
     }
     Ok(found)
-}
-
-/// A leader that is open.
-struct LeaderTerm<'a> {
-    world: &'a World,
-    process: &'a Process,
-    leader: &'a Leader,
-    epoch: u64,
-}
-
-impl LeaderTerm<'_> {
-    async fn step(&self) -> Result<(), CheckpointFault> {
-        let (leader, dice) = (self.leader, &self.process.dice);
-        if dice.below(4) == 0 {
-            self.world.rest(self.process).await;
-        }
-        match dice.below(100) {
-            0..40 => self.put().await?,
-            40..44 => self.trim().await?,
-            44..48 => leader.log().flush_now(leader.log().last_lsn()).await?,
-            48..52 => leader.log().merge_indexes().await?,
-            52..77 => self.checkpoint(false).await?,
-            77..84 => self.checkpoint(true).await?,
-            84..90 => {
-                leader.abandon_checkpoint().await?;
-                let completed = leader.completed().await.map_or(Lsn::NONE, |completed| completed.lsn);
-                self.world.model.lock().unwrap().abandoned(self.epoch, completed);
-            }
-            90..95 => {
-                let removed = leader.collect(false).await?.removed_objects;
-                self.world.removed.fetch_add(removed, Ordering::Relaxed);
-            }
-            _ => {
-                let expected = self.world.model.lock().unwrap().now(self.epoch);
-                let found = pages(leader.log(), &expected).await?;
-                if found != expected {
-                    self.world
-                        .store
-                        .violation(format!("leader of epoch {} has {found:?}, not {expected:?}", self.epoch));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Puts or discards some pages.
-    async fn put(&self) -> Result<(), CheckpointFault> {
-        for _ in 0..1 + self.process.dice.below(6) {
-            let dice = &self.process.dice;
-            let (table, page) = ([PLAIN, TRIMMED][dice.below(2) as usize], dice.below(5));
-            let (chain, id) = {
-                let mut model = self.world.model.lock().unwrap();
-                (model.now(self.epoch).remove(&(table, page)).unwrap_or_default(), model.content())
-            };
-            let handle = self.leader.table(table)?;
-            let (base, last) =
-                (chain.first().map_or(Lsn::NONE, |one| one.0), chain.last().map_or(Lsn::NONE, |one| one.0));
-            let (put, change) = match dice.below(10) {
-                0 if !chain.is_empty() => (handle.discard(page, last).await?, Change::Discard),
-                1..6 if (1..10).contains(&chain.len()) => {
-                    (handle.put(page, PutArgs::delta(base, last), content(id)).await?, Change::Delta(id))
-                }
-                _ => (handle.put(page, PutArgs::full().backlink(last), content(id)).await?, Change::Full(id)),
-            };
-            self.world.model.lock().unwrap().changed(put, table, page, change);
-        }
-        Ok(())
-    }
-
-    async fn trim(&self) -> Result<(), CheckpointFault> {
-        let start = self.leader.log().last_lsn();
-        let lsn = self.leader.log().trim_table(TRIMMED, start).await?;
-        self.world.model.lock().unwrap().changed(lsn, TRIMMED, 0, Change::Trim(start));
-        Ok(())
-    }
-
-    /// A checkpoint, whole or in steps, while pages are put beside it.
-    async fn checkpoint(&self, in_steps: bool) -> Result<(), CheckpointFault> {
-        let fenced = self.world.store.epoch() > self.epoch;
-        self.put().await?;
-        let completed = async {
-            if !in_steps {
-                return Ok(self.leader.checkpoint(CheckpointRequest::default()).await?.0);
-            }
-            let kek = self.leader.persist_keys(0).await?;
-            let page = CheckpointRequest::default().turtle_page(kek);
-            let place = self.leader.put_turtle_page(&page).await?;
-            self.leader.complete_checkpoint(Completion { turtle_page_lsn: place.lsn, ..Completion::default() }).await
-        };
-        let beside = async {
-            self.world.store.clock().sleep(Duration::from_millis(self.process.dice.below(300))).await;
-            if self.process.dice.below(2) == 0 { self.put().await } else { Ok(()) }
-        };
-        let (completed, beside) = tokio::join!(completed, beside);
-        let info = match completed {
-            // In steps, what was abandoned has to be begun again.
-            Err(fault) if in_steps && fault.kind() == ErrorKind::Invalid => return beside,
-            completed => completed?,
-        };
-        if fenced {
-            self.world.store.violation(format!("{info:?} was acknowledged after another leader took over"));
-        }
-        self.world.acknowledge(&info);
-        beside
-    }
-
-    /// For good, whatever was removed meanwhile.
-    async fn fenced(&self) {
-        if self.world.store.epoch() == self.epoch {
-            self.world.store.violation(format!("the leader of epoch {} is fenced, and nobody took over", self.epoch));
-        }
-        for _ in 0..2 {
-            self.world.rest(self.process).await;
-            match self.leader.checkpoint(CheckpointRequest::default()).await {
-                Err(fault) if fault.kind() == ErrorKind::Fenced || fault.is_retryable() => {}
-                Err(CheckpointFault::PageLog(PageLogFault::Failed { .. })) => {}
-                other => self.world.store.violation(format!("after being fenced: {other:?}")),
-            }
-        }
-    }
 }

@@ -17,7 +17,7 @@ use super::simulated_actors::{DAY, World, pages};
 use super::{CheckpointFault, CheckpointRequest, Collector, Follower, Leader};
 use crate::page_log::{Lsn, PageLogFault, PutArgs};
 
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 40;
 const LEADERS: u64 = 3;
 
 /// What a seed came to.

@@ -132,9 +132,10 @@ async fn create(shared: &Shared, place: &ObjectPlace, pieces: &[Bytes]) -> Resul
             // An attempt whose answer was lost may have made it.
             ErrorKind::AlreadyExists if unsure => match is_there(shared, place, pieces).await {
                 Ok(true) => return Ok(()),
-                Ok(false) => return Err(error.into()),
                 Err(again) if again.kind() == ErrorKind::Unavailable && !late => {}
-                Err(again) => return Err(again.into()),
+                // Whose it is was not found out in time.
+                Err(again) if again.kind() == ErrorKind::Unavailable => return Err(again.into()),
+                _ => return Err(error.into()),
             },
             ErrorKind::Unavailable if !late => unsure = true,
             _ => return Err(error.into()),

@@ -1,0 +1,133 @@
+//! What a leader does in the simulation, step by step, and what must come of it.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use plastron_config::ErrorKind;
+use plastron_sources::clock::Clock;
+
+use super::simulated_actors::{PLAIN, Process, TRIMMED, World, pages};
+use super::simulated_model::{Change, content};
+use super::{CheckpointFault, CheckpointRequest, Completion, Leader};
+use crate::page_log::{Lsn, PageLogFault, PutArgs};
+
+/// A leader that is open.
+pub(super) struct LeaderTerm<'a> {
+    pub(super) world: &'a World,
+    pub(super) process: &'a Process,
+    pub(super) leader: &'a Leader,
+    pub(super) epoch: u64,
+}
+
+impl LeaderTerm<'_> {
+    /// Does something that a leader does.
+    pub(super) async fn step(&self) -> Result<(), CheckpointFault> {
+        let (leader, dice) = (self.leader, &self.process.dice);
+        if dice.below(4) == 0 {
+            self.world.rest(self.process).await;
+        }
+        match dice.below(100) {
+            0..40 => self.put().await?,
+            40..44 => self.trim().await?,
+            44..48 => leader.log().flush_now(leader.log().last_lsn()).await?,
+            48..52 => leader.log().merge_indexes().await?,
+            52..77 => self.checkpoint(false).await?,
+            77..84 => self.checkpoint(true).await?,
+            84..90 => {
+                leader.abandon_checkpoint().await?;
+                let completed = leader.completed().await.map_or(Lsn::NONE, |completed| completed.lsn);
+                self.world.model.lock().unwrap().abandoned(self.epoch, completed);
+            }
+            90..95 => {
+                let removed = leader.collect(false).await?.removed_objects;
+                self.world.removed.fetch_add(removed, Ordering::Relaxed);
+            }
+            _ => {
+                let expected = self.world.model.lock().unwrap().now(self.epoch);
+                let found = pages(leader.log(), &expected).await?;
+                if found != expected {
+                    self.world
+                        .store
+                        .violation(format!("leader of epoch {} has {found:?}, not {expected:?}", self.epoch));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts or discards some pages.
+    async fn put(&self) -> Result<(), CheckpointFault> {
+        for _ in 0..1 + self.process.dice.below(6) {
+            let dice = &self.process.dice;
+            let (table, page) = ([PLAIN, TRIMMED][dice.below(2) as usize], dice.below(5));
+            let (chain, id) = {
+                let mut model = self.world.model.lock().unwrap();
+                (model.now(self.epoch).remove(&(table, page)).unwrap_or_default(), model.content())
+            };
+            let handle = self.leader.table(table)?;
+            let (base, last) =
+                (chain.first().map_or(Lsn::NONE, |one| one.0), chain.last().map_or(Lsn::NONE, |one| one.0));
+            let (put, change) = match dice.below(10) {
+                0 if !chain.is_empty() => (handle.discard(page, last).await?, Change::Discard),
+                1..6 if (1..10).contains(&chain.len()) => {
+                    (handle.put(page, PutArgs::delta(base, last), content(id)).await?, Change::Delta(id))
+                }
+                _ => (handle.put(page, PutArgs::full().backlink(last), content(id)).await?, Change::Full(id)),
+            };
+            self.world.model.lock().unwrap().changed(put, table, page, change);
+        }
+        Ok(())
+    }
+
+    async fn trim(&self) -> Result<(), CheckpointFault> {
+        let start = self.leader.log().last_lsn();
+        let lsn = self.leader.log().trim_table(TRIMMED, start).await?;
+        self.world.model.lock().unwrap().changed(lsn, TRIMMED, 0, Change::Trim(start));
+        Ok(())
+    }
+
+    /// A checkpoint, whole or in steps, while pages are put beside it.
+    async fn checkpoint(&self, in_steps: bool) -> Result<(), CheckpointFault> {
+        let fenced = self.world.store.epoch() > self.epoch;
+        self.put().await?;
+        let completed = async {
+            if !in_steps {
+                return Ok(self.leader.checkpoint(CheckpointRequest::default()).await?.0);
+            }
+            let kek = self.leader.persist_keys(0).await?;
+            let page = CheckpointRequest::default().turtle_page(kek);
+            let place = self.leader.put_turtle_page(&page).await?;
+            self.leader.complete_checkpoint(Completion { turtle_page_lsn: place.lsn, ..Completion::default() }).await
+        };
+        let beside = async {
+            self.world.store.clock().sleep(Duration::from_millis(self.process.dice.below(300))).await;
+            if self.process.dice.below(2) == 0 { self.put().await } else { Ok(()) }
+        };
+        let (completed, beside) = tokio::join!(completed, beside);
+        let info = match completed {
+            // In steps, what was abandoned has to be begun again.
+            Err(fault) if in_steps && fault.kind() == ErrorKind::Invalid => return beside,
+            completed => completed?,
+        };
+        if fenced {
+            self.world.store.violation(format!("{info:?} was acknowledged after another leader took over"));
+        }
+        self.world.acknowledge(&info);
+        beside
+    }
+
+    /// For good, whatever was removed meanwhile.
+    pub(super) async fn fenced(&self) {
+        if self.world.store.epoch() == self.epoch {
+            self.world.store.violation(format!("the leader of epoch {} is fenced, and nobody took over", self.epoch));
+        }
+        for _ in 0..2 {
+            self.world.rest(self.process).await;
+            match self.leader.checkpoint(CheckpointRequest::default()).await {
+                Err(fault) if fault.kind() == ErrorKind::Fenced || fault.is_retryable() => {}
+                Err(CheckpointFault::PageLog(PageLogFault::Failed { .. })) => {}
+                other => self.world.store.violation(format!("after being fenced: {other:?}")),
+            }
+        }
+    }
+}
