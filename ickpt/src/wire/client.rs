@@ -1,0 +1,218 @@
+//! A client with a bounded number of connections.
+//!
+//! Nothing here has a deadline of its own: callers put one around [`send`](HttpClient::send), and dropping it closes the connection that it used. A request
+//! on a connection that was idle, and that the other side has closed meanwhile, is sent once more on a new one; everything that is sent here may
+//! be repeated.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::Request;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use plastron_sources::clock::{Clock, SystemClock};
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsConnector;
+
+use super::answer::{Answer, WireError};
+use super::resolver::{Resolver, SystemResolver};
+use crate::address::may_be_store;
+use crate::storage_url::{Origin, Scheme};
+
+/// Bytes of an answer's headers.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// Headers of an answer.
+const MAX_HEADERS: usize = 100;
+/// How long a connection is kept that nobody uses. Below what servers keep theirs open for.
+const MAX_IDLE: Duration = Duration::from_secs(15);
+
+/// Which addresses may be connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressRule {
+    /// Those that a store can have.
+    Stores,
+    /// Any: the caller's own configuration names them.
+    Any,
+}
+
+/// How a client is made.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HttpClientOptions {
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// Which addresses may be connected to.
+    pub rule: AddressRule,
+    /// Who knows addresses.
+    pub resolver: Arc<dyn Resolver>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Whom to trust.
+    pub tls: Arc<rustls::ClientConfig>,
+}
+
+impl HttpClientOptions {
+    /// 128 connections to any address, by the machine's own resolver and clock.
+    pub fn new(tls: Arc<rustls::ClientConfig>) -> Self {
+        let (resolver, clock) = (Arc::new(SystemResolver), Arc::new(SystemClock));
+        Self { max_connections: 128, rule: AddressRule::Any, resolver, clock, tls }
+    }
+}
+
+type Sender = SendRequest<Full<Bytes>>;
+
+#[derive(Debug)]
+struct Idle {
+    sender: Sender,
+    since: Duration,
+}
+
+/// The client. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct HttpClient(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    options: HttpClientOptions,
+    slots: Arc<Semaphore>,
+    idle: Mutex<HashMap<Origin, Vec<Idle>>>,
+}
+
+impl HttpClient {
+    /// A client without connections.
+    pub fn new(options: HttpClientOptions) -> Self {
+        let slots = Arc::new(Semaphore::new(options.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+        Self(Arc::new(Inner { options, slots, idle: Mutex::default() }))
+    }
+
+    /// Sends `request`, whose URI is a path and whose `Host` is set here, and reads an answer with a body of `limit` bytes at the most.
+    ///
+    /// # Errors
+    /// A [`WireError`].
+    pub async fn send(
+        &self,
+        origin: &Origin,
+        mut request: Request<Full<Bytes>>,
+        limit: usize,
+    ) -> Result<Answer, WireError> {
+        let host = http::HeaderValue::try_from(origin.authority())
+            .map_err(|error| WireError::Unreachable(error.to_string()))?;
+        request.headers_mut().insert(http::header::HOST, host);
+        let slot = Arc::clone(&self.0.slots).acquire_owned().await;
+        let _slot: OwnedSemaphorePermit = slot.map_err(|error| WireError::Unreachable(error.to_string()))?;
+        if let Some(mut sender) = self.take_idle(origin)
+            && let Ok(response) = sender.send_request(request.clone()).await
+        {
+            return self.finish(origin, sender, response, limit).await;
+        }
+        let mut sender = self.connect(origin).await?;
+        let response = sender.send_request(request).await.map_err(|error| WireError::Broken(error.to_string()))?;
+        self.finish(origin, sender, response, limit).await
+    }
+
+    fn take_idle(&self, origin: &Origin) -> Option<Sender> {
+        let now = self.0.options.clock.monotonic();
+        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = idle.get_mut(origin)?;
+        all.retain(|idle| !idle.sender.is_closed() && now.saturating_sub(idle.since) < MAX_IDLE);
+        // It may be busy still with the end of its last answer; then it is as good as none.
+        let found = all.pop().map(|idle| idle.sender).filter(Sender::is_ready);
+        if all.is_empty() {
+            idle.remove(origin);
+        }
+        found
+    }
+
+    async fn finish(
+        &self,
+        origin: &Origin,
+        sender: Sender,
+        response: http::Response<Incoming>,
+        limit: usize,
+    ) -> Result<Answer, WireError> {
+        let (head, mut body) = response.into_parts();
+        let mut bytes = BytesMut::new();
+        if body.size_hint().lower() > limit as u64 {
+            return Err(WireError::TooLarge(limit));
+        }
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| WireError::Broken(error.to_string()))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if bytes.len() + data.len() > limit {
+                return Err(WireError::TooLarge(limit));
+            }
+            bytes.extend_from_slice(&data);
+        }
+        drop(body);
+        let since = self.0.options.clock.monotonic();
+        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = idle.entry(origin.clone()).or_default();
+        if all.len() < self.0.options.max_connections {
+            all.push(Idle { sender, since });
+        }
+        Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: bytes.freeze() })
+    }
+
+    async fn connect(&self, origin: &Origin) -> Result<Sender, WireError> {
+        let stream = self.stream(origin).await?;
+        if origin.scheme == Scheme::Http {
+            return handshake(stream).await;
+        }
+        let unreachable = |error: &dyn std::fmt::Display| WireError::Unreachable(error.to_string());
+        let name = ServerName::try_from(origin.host.clone()).map_err(|error| unreachable(&error))?;
+        let connector = TlsConnector::from(Arc::clone(&self.0.options.tls));
+        handshake(connector.connect(name, stream).await.map_err(|error| unreachable(&error))?).await
+    }
+
+    /// Connects to the first address that answers, of those that were checked.
+    async fn stream(&self, origin: &Origin) -> Result<TcpStream, WireError> {
+        let options = &self.0.options;
+        let addresses = match origin.host.parse::<IpAddr>() {
+            Ok(address) => vec![address],
+            Err(_) => {
+                let found = options.resolver.resolve(&origin.host).await;
+                found.map_err(|error| WireError::Unreachable(format!("its name can't be resolved: {error}")))?
+            }
+        };
+        if options.rule == AddressRule::Stores {
+            // One that is forbidden spoils the others: whoever mixes them is up to something.
+            if let Some(bad) = addresses.iter().find(|address| !may_be_store(**address, origin.named_by())) {
+                return Err(WireError::Forbidden(*bad));
+            }
+        }
+        let mut last = WireError::Unreachable("its name has no address".to_owned());
+        for address in addresses {
+            match TcpStream::connect(SocketAddr::new(address, origin.port)).await {
+                Ok(stream) => {
+                    // Small requests wait for nothing.
+                    stream.set_nodelay(true).map_err(|error| WireError::Unreachable(error.to_string()))?;
+                    return Ok(stream);
+                }
+                Err(error) => last = WireError::Unreachable(error.to_string()),
+            }
+        }
+        Err(last)
+    }
+}
+
+async fn handshake<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S) -> Result<Sender, WireError> {
+    let mut builder = Builder::new();
+    builder.max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS);
+    let connection = builder.handshake(TokioIo::new(stream)).await;
+    let (sender, connection) = connection.map_err(|error| WireError::Broken(error.to_string()))?;
+    // It ends when the sender is dropped.
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended");
+        }
+    });
+    Ok(sender)
+}

@@ -1,0 +1,13 @@
+//! HTTP to stores and to instances: no redirects, no proxies, no decompression; the address that was checked is the one that is connected to.
+
+mod answer;
+mod client;
+mod resolver;
+mod tls;
+
+pub use answer::{Answer, WireError};
+pub use client::{AddressRule, HttpClient, HttpClientOptions};
+pub use resolver::{Resolver, Resolving, SystemResolver};
+#[cfg(feature = "service")]
+pub(crate) use tls::server_config;
+pub use tls::{client_config, client_config_with_identity};

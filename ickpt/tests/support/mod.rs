@@ -1,0 +1,108 @@
+//! What tests of the service share: a store, a service, and a client that says exactly what it is told.
+#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests say what they expect by failing"
+)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use plastron_ickpt::stand_in::StandIn;
+use plastron_ickpt::{
+    Answer, ConfFile, HttpClient, HttpClientOptions, Origin, Running, Service, Settings, client_config,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+/// Settings of a service on a free port with this store on its list, and more lines.
+pub(crate) fn settings(folder: &Path, origins: &str, more: &str) -> Settings {
+    let text = format!(
+        "[ICKPT]\nIPAddr: 127.0.0.1\nPort: 0\nDataBasePath: {}\nSwiftTimeout: 20s\nTransactionTimeout: 60s\nAllowedStorageOrigins: {origins}\n{more}\n",
+        folder.join("db").display()
+    );
+    Settings::from_conf(&ConfFile::parse(&text).unwrap()).unwrap()
+}
+
+/// A client of anything.
+pub(crate) fn client() -> HttpClient {
+    HttpClient::new(HttpClientOptions::new(client_config(None).unwrap()))
+}
+
+/// A service, its store, and a client.
+pub(crate) struct Bench {
+    pub(crate) store: StandIn,
+    pub(crate) service: Option<Running>,
+    pub(crate) origin: Origin,
+    pub(crate) client: HttpClient,
+    pub(crate) folder: Arc<tempfile::TempDir>,
+}
+
+impl Bench {
+    pub(crate) async fn start() -> Self {
+        Self::with("").await
+    }
+
+    pub(crate) async fn with(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = StandIn::start().await.unwrap();
+        let service = Service::new(settings(folder.path(), &store.origin(), more)).start().await.unwrap();
+        let origin = Origin::parse(&format!("http://{}", service.address())).unwrap();
+        Self { store, service: Some(service), origin, client: client(), folder: Arc::new(folder) }
+    }
+
+    /// Stops the service and starts it again on the same data.
+    pub(crate) async fn restart(&mut self) {
+        let service = self.service.take().unwrap();
+        service.stop();
+        service.stopped().await;
+        let service = Service::new(settings(self.folder.path(), &self.store.origin(), "")).start().await.unwrap();
+        self.origin = Origin::parse(&format!("http://{}", service.address())).unwrap();
+        self.service = Some(service);
+    }
+
+    /// One call with these headers.
+    pub(crate) async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::copy_from_slice(body))).unwrap();
+        tokio::time::timeout(Duration::from_secs(60), self.client.send(&self.origin, request, 1 << 20))
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    /// One call about `url` with `token`.
+    pub(crate) async fn of(&self, method: &str, path: &str, url: &str, token: &str, body: &[u8]) -> Answer {
+        self.call(method, path, &[("X-Storage-Url", url), ("X-Auth-Token", token)], body).await
+    }
+
+    /// Sends these very bytes and reads until the other side is done.
+    pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = tokio::net::TcpStream::connect(self.service.as_ref().unwrap().address()).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
+        // A connection that is reset has said what it had to say.
+        let _ = tokio::time::timeout(Duration::from_secs(60), read).await.expect("the service hung up");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+/// A header of an answer.
+pub(crate) fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
+    answer.headers.get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+/// Status and reason.
+pub(crate) fn verdict(answer: &Answer) -> (u16, &str) {
+    (answer.status, header(answer, "x-ickpt-reason"))
+}
