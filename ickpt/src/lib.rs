@@ -29,7 +29,7 @@ pub use error::{Error, Fault, Result};
 pub use plastron_config::ErrorKind;
 pub use refusal::{Reason, Refusal};
 #[cfg(feature = "service")]
-pub use service::{Running, Service, Token};
+pub use service::{Running, Service, Stopper, Token};
 pub use storage_url::{MAX_STORAGE_URL_BYTES, Origin, Scheme, StorageUrl};
 pub use value::{
     CHECK_POINT_BYTES, CheckPoint, Epoch, Held, InstanceId, MAX_MEMBERS, MAX_VALUE_BYTES, Members, Stamp, admit,

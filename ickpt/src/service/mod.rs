@@ -11,5 +11,5 @@ mod metrics;
 mod running;
 mod token;
 
-pub use running::{Running, Service};
+pub use running::{Running, Service, Stopper};
 pub use token::Token;

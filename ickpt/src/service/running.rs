@@ -143,6 +143,17 @@ fn local_address(listener: &TcpListener) -> Result<SocketAddr> {
     listener.local_addr().map_err(|error| Error::new("listen", "socket", Fault::Io(error)))
 }
 
+/// Tells a service to stop.
+#[derive(Debug, Clone)]
+pub struct Stopper(Arc<watch::Sender<bool>>);
+
+impl Stopper {
+    /// No new connections; the calls that run are answered.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+}
+
 /// A service that runs.
 #[derive(Debug)]
 pub struct Running {
@@ -168,6 +179,11 @@ impl Running {
     /// The identity of its database.
     pub fn identity(&self) -> InstanceId {
         self.identity
+    }
+
+    /// What tells it to stop when it was moved away.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(Arc::clone(&self.stop))
     }
 
     /// Tells it to stop: no new connections, the calls that run are answered.
