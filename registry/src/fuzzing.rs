@@ -42,3 +42,19 @@ pub fn pin(bytes: &[u8]) -> Option<bool> {
     let results = [pin(Bytes::copy_from_slice(bytes)), pin(summed.into())];
     results.iter().any(Option::is_some).then(|| !results.contains(&Some(false)))
 }
+
+/// A register's value, as it is and with a checksum that is right.
+pub fn envelope(bytes: &[u8]) -> Option<bool> {
+    let one_form = |bytes: &[u8]| {
+        let bytes = Bytes::copy_from_slice(bytes);
+        let found = crate::register::Envelope::decode(&bytes).ok()?;
+        let again = crate::register::Envelope::encode(&found.turtle, &found.leaders).ok()?;
+        Some(again == (bytes, found.version))
+    };
+    let front = bytes.get(..bytes.len().saturating_sub(4)).unwrap_or_default();
+    let summed = [front, &crc32c::crc32c(front).to_le_bytes()].concat();
+    match (one_form(bytes), one_form(&summed)) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (found, summed) => found.or(summed),
+    }
+}

@@ -1,6 +1,7 @@
 //! One suite that every registry passes. A new one adds a line to [`volumes`].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,14 +9,14 @@ use bytes::Bytes;
 use futures::StreamExt;
 use plastron_registry::{Acquired, BucketRegistry, CheckpointRegistry, ErrorKind, Leadership, Version};
 use plastron_sources::{Bucket, BucketOptions};
-use tempfile::TempDir;
 
 /// A new, empty volume, as two handles that know nothing of each other, as two processes have them.
 struct Volume {
     name: &'static str,
     one: Arc<dyn CheckpointRegistry>,
     two: Arc<dyn CheckpointRegistry>,
-    _directory: Option<TempDir>,
+    /// What it stands on, to be kept as long.
+    _ground: Box<dyn Any + Send>,
 }
 
 fn bucket_registry(bucket: Bucket) -> Arc<dyn CheckpointRegistry> {
@@ -31,15 +32,70 @@ async fn volumes() -> Vec<Volume> {
         Bucket::open(BucketOptions::parse(&text).unwrap()).await.unwrap()
     };
     let (one, two) = (bucket_registry(open().await), bucket_registry(open().await));
-    vec![
+    let mut all = vec![
         Volume {
             name: "bucket, memory",
             one: bucket_registry(memory.clone()),
             two: bucket_registry(memory),
-            _directory: None,
+            _ground: Box::new(()),
         },
-        Volume { name: "bucket, dir", one, two, _directory: Some(directory) },
-    ]
+        Volume { name: "bucket, dir", one, two, _ground: Box::new(directory) },
+    ];
+    #[cfg(feature = "ickpt")]
+    for count in [1, 3] {
+        all.push(ickpt(count).await);
+    }
+    #[cfg(feature = "etcd")]
+    all.push(etcd().await);
+    all
+}
+
+#[cfg(any(feature = "ickpt", feature = "etcd"))]
+fn registry(register: impl plastron_registry::SwapRegister) -> Arc<dyn CheckpointRegistry> {
+    let registry = plastron_registry::RegisterRegistry::new(register);
+    Arc::new(registry.polling(Duration::from_millis(5), Duration::from_millis(20)))
+}
+
+/// A group of instances, in this process.
+#[cfg(feature = "ickpt")]
+async fn ickpt(count: usize) -> Volume {
+    use plastron_ickpt::stand_in::{StandIn, WRITER};
+    use plastron_ickpt::{ConfFile, Service, Settings};
+    use plastron_registry::{IckptOptions, IckptRegister};
+    let store = StandIn::start().await.unwrap();
+    let storage_url = store.object("/v1/AUTH_a/volume/checkpoint", b"of the store");
+    let (mut ground, mut urls) = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, origin) = (folder.path().display(), store.origin());
+        let text =
+            format!("[ICKPT]\nIPAddr: 127.0.0.1\nPort: 0\nDataBasePath: {path}\nAllowedStorageOrigins: {origin}\n");
+        let service =
+            Service::new(Settings::from_conf(&ConfFile::parse(&text).unwrap()).unwrap()).start().await.unwrap();
+        urls.push(format!("http://{}", service.address()));
+        ground.push((service, folder));
+    }
+    let open = || registry(IckptRegister::open(IckptOptions::new(urls.clone(), storage_url.clone(), WRITER)).unwrap());
+    let (one, two) = (open(), open());
+    Volume {
+        name: if count == 1 { "ickpt, one" } else { "ickpt, three" },
+        one,
+        two,
+        _ground: Box::new((ground, store)),
+    }
+}
+
+/// A key of real etcd.
+#[cfg(feature = "etcd")]
+async fn etcd() -> Volume {
+    use plastron_localstack::{Server, endpoint};
+    use plastron_registry::{EtcdOptions, EtcdRegister};
+    use plastron_sources::clock::{Entropy as _, SystemEntropy};
+    let etcd = endpoint(Server::Etcd).await.unwrap();
+    let key = format!("plastron/{:016x}", SystemEntropy::default().next_u64());
+    let open = || registry(EtcdRegister::open(EtcdOptions::new(etcd.other_urls.clone(), key.clone())).unwrap());
+    let (one, two) = (open(), open());
+    Volume { name: "etcd", one, two, _ground: Box::new(()) }
 }
 
 fn text(text: &str) -> Bytes {
