@@ -155,6 +155,21 @@ mod test {
     }
 
     #[test]
+    fn golden_value() {
+        let leaders = [Leader { epoch: 3, opened_at: 9, writer: 0x33 }, Leader { epoch: 2, opened_at: 5, writer: 0x22 }];
+        let mut turtle = turtle(12, Some(b"content".to_vec()));
+        (turtle.epoch, turtle.opened_at) = (4, 11);
+        let (bytes, version) = Envelope::encode(&turtle, &leaders).unwrap();
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/register-1.bin");
+        if !path.exists() && std::env::var_os("PLASTRON_WRITE_FIXTURES").is_some() {
+            std::fs::write(&path, &bytes).unwrap();
+        }
+        let golden = Bytes::from(std::fs::read(path).unwrap());
+        assert_eq!(golden, bytes);
+        assert_eq!(Envelope::decode(&golden).unwrap(), Envelope { turtle, version, leaders: leaders.to_vec() });
+    }
+
+    #[test]
     fn the_last_leaders_are_remembered() {
         let mut leaders = Vec::new();
         for sequence in 1..40 {

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Makes instances members that lost their disk; all of them must run.
     Reseed(Reseed),
+    /// Commits per second of one instance, and of one etcd on the same disk in the same run.
+    Bench(Bench),
 }
 
 /// One instance.
@@ -127,4 +129,27 @@ pub(crate) struct Status {
 pub(crate) struct Reseed {
     #[command(flatten)]
     pub(crate) group: Group,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  plastron-ickpt bench --dir /var/tmp
+
+A commit is PUT and POST, each of which asks a store twice; the store is a stand-in in this process. etcd's is one put, over gRPC. All three share this machine.")]
+pub(crate) struct Bench {
+    /// Folder on the disk that is measured.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Clients at a time, each with a checkpoint of its own.
+    #[arg(long, value_name = "N,…", default_value = "1,16,64,256", value_delimiter = ',')]
+    pub(crate) clients: Vec<usize>,
+    /// Seconds of each measurement.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) seconds: u64,
+    /// Measurements of each, in turns; medians are compared.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) rounds: usize,
+    /// The program etcd.
+    #[arg(long, value_name = "FILE", default_value = "etcd")]
+    pub(crate) etcd: PathBuf,
 }

@@ -48,7 +48,7 @@ fn open(group: &Group) -> Result<Quorum<HttpInstance>> {
     Quorum::new(instances, target, options)
 }
 
-fn print(bytes: &[u8]) -> Result<()> {
+pub(crate) fn print(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout();
     out.write_all(bytes)
         .and_then(|()| out.flush())

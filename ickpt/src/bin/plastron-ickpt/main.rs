@@ -1,6 +1,7 @@
 //! The `plastron-ickpt` command: the service, and its quorum client. Results go to standard output, everything else to standard error.
 
 mod arguments;
+mod bench;
 mod client;
 mod serve;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             Command::Put(put) => client::put(put).await,
             Command::Delete(delete) => client::delete(delete).await,
             Command::Status(status) => client::status(status).await,
+            Command::Bench(bench) => bench::run(bench).await,
             Command::Reseed(reseed) => client::reseed(reseed).await,
         }
     });

@@ -1,0 +1,45 @@
+//! `plastron-ickpt bench`: commits per second beside etcd's puts, on the same disk, in turns.
+
+mod etcd;
+mod load;
+mod ours;
+
+use std::time::Duration;
+
+use plastron_ickpt::{Error, Fault, Result};
+
+use crate::arguments::Bench;
+use crate::client::print;
+
+/// Bytes of a value: what a registry's pointer has, about.
+pub(crate) const VALUE_BYTES: usize = 128;
+
+pub(crate) fn trouble(what: impl std::fmt::Display) -> Error {
+    Error::new("measure", "bench", Fault::Unavailable(what.to_string()))
+}
+
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or_default()
+}
+
+pub(crate) async fn run(bench: Bench) -> Result<()> {
+    let io = |error| Error::new("use", bench.dir.display().to_string(), Fault::Io(error));
+    let folder = tempfile::tempdir_in(&bench.dir).map_err(io)?;
+    let length = Duration::from_secs(bench.seconds.max(1));
+    let most = bench.clients.iter().copied().max().unwrap_or(1);
+    let etcd = etcd::Etcd::start(&bench.etcd, &folder.path().join("etcd"), most).await?;
+    let ours = ours::Ours::start(&folder.path().join("ickpt"), most).await?;
+    print(b"clients   ickpt commits/s   etcd puts/s   ratio   (medians; all runs behind)\n")?;
+    for clients in &bench.clients {
+        let (mut mine, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..bench.rounds.max(1) {
+            mine.push(load::rate(*clients, length, |client| ours.writer(client)).await?);
+            theirs.push(load::rate(*clients, length, |client| etcd.writer(client)).await?);
+        }
+        let all = format!("{mine:.0?} {theirs:.0?}");
+        let (mine, theirs) = (median(mine), median(theirs));
+        print(format!("{clients:>7}   {mine:>15.0}   {theirs:>11.0}   {:>5.2}   {all}\n", mine / theirs).as_bytes())?;
+    }
+    ours.stop().await
+}
