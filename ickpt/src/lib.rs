@@ -1,4 +1,20 @@
 //! The strictly consistent checkpoint service, its protocol and its quorum client.
+//!
+//! For stores that neither list nor create conditionally with strict consistency, such as OpenStack Swift. One *instance* keeps, for each object URL of a store, one
+//! value on disk; who may write the object may set the value. A *quorum client* makes one register of 1 to 9 instances, which is there as long as a majority is.
+//! The protocol is that of ProxyFS's `ickptpkg`, completed: `docs/src/reference/ickpt-protocol.md`.
+//!
+//! | you want to | use |
+//! | --- | --- |
+//! | run an instance | the command `plastron-ickpt serve`, or [`Service`] |
+//! | read and swap a value kept by a group | [`quorum::Quorum`] of [`quorum::HttpInstance`]s |
+//! | know why a call was refused | [`Refusal`], [`Reason`] |
+//! | read the formats | [`Record`], [`CheckPoint`], [`Stamp`], [`Members`] |
+//! | know what instances decide, without input or output | [`look`], [`stage`], [`commit`], [`admit`] |
+//!
+//! # Layers
+//! `value`, `storage_url`, `allow_list` and `address` are vocabulary; `checkpoint_store` decides and writes; `wire` speaks HTTP; `service` joins them;
+//! `quorum` stands on `wire` and on the decisions, never on the service. Features: `service` for instances, `command` for the command.
 
 mod address;
 mod allow_list;

@@ -156,7 +156,8 @@ mod test {
 
     #[test]
     fn golden_value() {
-        let leaders = [Leader { epoch: 3, opened_at: 9, writer: 0x33 }, Leader { epoch: 2, opened_at: 5, writer: 0x22 }];
+        let leaders =
+            [Leader { epoch: 3, opened_at: 9, writer: 0x33 }, Leader { epoch: 2, opened_at: 5, writer: 0x22 }];
         let mut turtle = turtle(12, Some(b"content".to_vec()));
         (turtle.epoch, turtle.opened_at) = (4, 11);
         let (bytes, version) = Envelope::encode(&turtle, &leaders).unwrap();

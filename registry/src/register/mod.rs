@@ -16,6 +16,8 @@ mod etcd;
 #[cfg(feature = "ickpt")]
 mod ickpt;
 mod register_registry;
+#[cfg(test)]
+mod simulation_test;
 mod swap_register;
 mod watch;
 
