@@ -4,7 +4,7 @@
 //! on a connection that was idle, and that the other side has closed meanwhile, is sent once more on a new one; everything that is sent here may
 //! be repeated.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -83,7 +83,7 @@ pub struct HttpClient(Arc<Inner>);
 struct Inner {
     options: HttpClientOptions,
     slots: Arc<Semaphore>,
-    idle: Mutex<HashMap<Origin, Vec<Idle>>>,
+    idle: Mutex<HashMap<Origin, VecDeque<Idle>>>,
 }
 
 impl HttpClient {
@@ -122,13 +122,15 @@ impl HttpClient {
         let now = self.0.options.clock.monotonic();
         let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let all = idle.get_mut(origin)?;
-        all.retain(|idle| !idle.sender.is_closed() && now.saturating_sub(idle.since) < MAX_IDLE);
-        // It may be busy still with the end of its last answer; then it is as good as none.
-        let found = all.pop().map(|idle| idle.sender).filter(Sender::is_ready);
-        if all.is_empty() {
-            idle.remove(origin);
+        // The one that was used last is the likeliest to be open still; the oldest are in front.
+        while let Some(Idle { sender, since }) = all.pop_back() {
+            // It may be busy still with the end of its last answer; then it is as good as none.
+            if now.saturating_sub(since) < MAX_IDLE && !sender.is_closed() && sender.is_ready() {
+                return Some(sender);
+            }
         }
-        found
+        idle.remove(origin);
+        None
     }
 
     async fn finish(
@@ -155,8 +157,10 @@ impl HttpClient {
         let since = self.0.options.clock.monotonic();
         let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let all = idle.entry(origin.clone()).or_default();
+        // Those that nobody needs any more go one after the other, as others come back.
+        while all.pop_front_if(|oldest| since.saturating_sub(oldest.since) >= MAX_IDLE).is_some() {}
         if all.len() < self.0.options.max_connections {
-            all.push(Idle { sender, since });
+            all.push_back(Idle { sender, since });
         }
         Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: bytes.freeze() })
     }
