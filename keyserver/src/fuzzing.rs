@@ -1,0 +1,68 @@
+//! Entry points of the fuzz targets; not part of the interface.
+
+use crate::encoding::frame;
+use crate::merkle::{Page, TreeHasher};
+use crate::proto::*;
+use crate::{Digest, Error, verify_lookup};
+
+/// Any bytes as a body, and as a framed form, of each message: what is accepted has that form only. `None` if nothing was accepted.
+pub fn message(bytes: &[u8]) -> Option<bool> {
+    fn one<M: Message>(bytes: &[u8]) -> Option<bool> {
+        let body = M::from_body(bytes).ok().map(|message| message.body() == bytes);
+        let framed = M::from_bytes(bytes).ok().map(|message| message.to_bytes() == bytes);
+        let summed = M::from_bytes(&frame(M::KIND, M::VERSION, bytes)).ok().map(|message| message.body() == bytes);
+        // A body that is not too large is accepted with its frame if it is without.
+        let same = body.is_none() || summed == body || bytes.len() > M::MOST;
+        [body, framed, summed]
+            .iter()
+            .any(Option::is_some)
+            .then(|| same && ![body, framed, summed].contains(&Some(false)))
+    }
+    let results = [
+        one::<Entry>(bytes),
+        one::<SignedEntry>(bytes),
+        one::<Update>(bytes),
+        one::<Profile>(bytes),
+        one::<RealmPolicy>(bytes),
+        one::<Realm>(bytes),
+        one::<EpochHead>(bytes),
+        one::<SignedHead>(bytes),
+        one::<LogEntry>(bytes),
+        one::<PolicyChange>(bytes),
+        one::<LookupRequest>(bytes),
+        one::<LookupAnswer>(bytes),
+        one::<StreamPage>(bytes),
+        one::<Evidence>(bytes),
+        one::<ClientMemory>(bytes),
+    ];
+    results.iter().any(Option::is_some).then(|| !results.contains(&Some(false)))
+}
+
+/// Any bytes as a page of the tree, as they are and with a right checksum.
+pub fn tree_page(bytes: &[u8]) -> Option<bool> {
+    let summed = [bytes, &crc32c::crc32c(bytes).to_be_bytes()].concat();
+    let results = [bytes, &summed].map(|bytes| Page::decode(bytes).ok().map(|page| page.encode() == bytes));
+    results.iter().any(Option::is_some).then(|| !results.contains(&Some(false)))
+}
+
+/// Any bytes as an answer to a client: checking it does not panic, and what is accepted is the one right answer. The rest of the bytes is of no use
+/// to whoever has no key of the realm, so that nothing but the corpus' own answer can be accepted.
+pub fn lookup(realm: &[u8], right: &[u8], bytes: &[u8]) -> Result<bool, Error> {
+    let realm = Realm::from_bytes(realm)?;
+    let right = LookupAnswer::from_bytes(right)?;
+    let memory = ClientMemory::new(&realm);
+    let request =
+        LookupRequest { name: "node/a/1".to_owned(), epoch: 0, quorum: Quorum::Verifiers, known_generation: 0 };
+    let now = right.head.head.issued_ms;
+    verify_lookup(&realm, &memory, &request, &right, now)?;
+    let framed = frame(LookupAnswer::KIND, LookupAnswer::VERSION, bytes);
+    for answer in [LookupAnswer::from_bytes(bytes), LookupAnswer::from_bytes(&framed)].into_iter().flatten() {
+        let accepted = verify_lookup(&realm, &memory, &request, &answer, now);
+        let hasher = TreeHasher::new(&Digest::NONE);
+        let _ = answer.tree.proves(&hasher, &answer.head.head.root, &Digest::NONE, None);
+        if accepted.is_ok_and(|verified| verified.found != right.found || verified.head != right.head.head) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,36 @@
+//! A directory of public keys that cannot lie unnoticed.
+//!
+//! Nodes and people register public keys under names. Every *epoch* the whole directory is summarised in a signed [head](proto::EpochHead); verifiers replay
+//! every change and co-sign; a client accepts an answer only with a proof, enough signatures, and a head no older than it has seen.
+//!
+//! # Where to look
+//!
+//! | you want to | use |
+//! | --- | --- |
+//! | read and write the formats | [`proto`] |
+//! | check an answer | [`verify_lookup`] |
+//! | say who may do something | [`policy`] |
+//! | hide names | [`vrf`] |
+//! | summarise the directory | [`merkle`] |
+//! | know the rules of updates | [`check_change`], [`Refusal`] |
+//!
+//! `docs/src/concepts/keyserver.md` tells what is promised and what is tested; `docs/src/formats/keyserver.md` has the bytes.
+
+mod digest;
+mod encoding;
+mod error;
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod merkle;
+pub mod policy;
+pub mod proto;
+mod refusal;
+mod unverified;
+pub mod vrf;
+
+pub use digest::Digest;
+pub use error::{Error, Result};
+pub use plastron_config::ErrorKind;
+pub use policy::{AuthorizationPolicy, PublicKey, Signature, Signatures, SigningKey};
+pub use refusal::{Refusal, check_change};
+pub use unverified::{CLOCK_SKEW_MS, Unverified, Verified, follow_policies, verify_head, verify_lookup};

@@ -1,0 +1,155 @@
+//! Ed25519 keys and signatures.
+//!
+//! There is one spelling of a public key: the canonical encoding of a point that is not of small order. Signatures are checked strictly (RFC 8032
+//! without its leniencies), so that all replicas and verifiers agree on each of them. Private keys are zeroized and never printed.
+
+use ed25519_dalek::Signer as _;
+use zeroize::Zeroizing;
+
+use crate::{Digest, Error, Result};
+
+/// A public key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicKey([u8; 32]);
+
+impl PublicKey {
+    /// Bytes of a key.
+    pub const BYTES: usize = 32;
+
+    /// A key from its bytes.
+    ///
+    /// # Errors
+    /// `Invalid` for anything but the one spelling of a usable key.
+    pub fn from_bytes(bytes: [u8; 32]) -> Result<Self> {
+        let point = curve25519_dalek::edwards::CompressedEdwardsY(bytes).decompress();
+        match point {
+            Some(point) if point.compress().0 == bytes && !point.is_small_order() => Ok(Self(bytes)),
+            _ => {
+                let why = format!("{} is not the canonical encoding of a usable Ed25519 key", Digest(bytes));
+                Err(Error::Invalid { what: "public key", why })
+            }
+        }
+    }
+
+    /// The key that a signature goes by. Only the spelling is checked: what is no usable key is in no policy, and verifies nothing.
+    pub(crate) fn named(bytes: [u8; 32]) -> Option<Self> {
+        let [first, middle @ .., last] = &bytes;
+        let above = last & 0x7f == 0x7f && middle.iter().all(|byte| *byte == 0xff) && *first >= 0xed;
+        (!above).then_some(Self(bytes))
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Whether `signature` is this key's on `digest`.
+    pub(crate) fn verifies(&self, digest: &Digest, signature: &Signature) -> bool {
+        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+        ed25519_dalek::VerifyingKey::from_bytes(&self.0)
+            .is_ok_and(|key| key.verify_strict(&digest.0, &signature).is_ok())
+    }
+}
+
+impl std::fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", Digest(self.0))
+    }
+}
+
+impl std::fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl std::str::FromStr for PublicKey {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::from_bytes(crate::encoding::hex_array("public key", text)?)
+    }
+}
+
+/// A signature. It says nothing before it is checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Signature(pub [u8; 64]);
+
+impl std::fmt::Debug for Signature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signature(")?;
+        self.0.iter().take(8).try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str("…)")
+    }
+}
+
+/// A private key.
+#[derive(Clone)]
+pub struct SigningKey(ed25519_dalek::SigningKey);
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SigningKey([secret] of {})", self.public())
+    }
+}
+
+impl SigningKey {
+    /// A key from 32 uniformly random bytes, which are also the ones to keep.
+    pub fn from_bytes(seed: &[u8; 32]) -> Self {
+        Self(ed25519_dalek::SigningKey::from_bytes(seed))
+    }
+
+    /// The bytes to keep, in a place that only the owner reads.
+    pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes())
+    }
+
+    /// The public key.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key().to_bytes())
+    }
+
+    pub(crate) fn sign(&self, digest: &Digest) -> Signature {
+        Signature(self.0.sign(&digest.0).to_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_spellings_and_weak_keys_are_refused() {
+        let key = SigningKey::from_bytes(&[1; 32]);
+        assert_eq!(PublicKey::from_bytes(*key.public().as_bytes()).unwrap(), key.public());
+        assert_eq!(key.public().to_string().parse::<PublicKey>().unwrap(), key.public());
+        // The neutral element, a point of order four, y = p + 3 (the other spelling of 3), y = p + 1, and no point at all.
+        let mut spelled = [0xff; 32];
+        spelled[0] = 0xed + 3;
+        spelled[31] = 0x7f;
+        let mut neutral = spelled;
+        neutral[0] = 0xee;
+        for bytes in [[0; 32], Digest::NONE.0, spelled, neutral, [0xff; 32], {
+            let mut one = [0; 32];
+            one[0] = 1;
+            one
+        }] {
+            assert!(PublicKey::from_bytes(bytes).is_err(), "{}", Digest(bytes));
+        }
+    }
+
+    #[test]
+    fn a_signature_holds_for_its_key_and_digest_only() {
+        let (key, other) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
+        let (digest, another) = (Digest([3; 32]), Digest([4; 32]));
+        let signature = key.sign(&digest);
+        assert!(key.public().verifies(&digest, &signature));
+        assert!(!key.public().verifies(&another, &signature) && !other.public().verifies(&digest, &signature));
+        for bit in 0..512 {
+            let mut flipped = signature;
+            flipped.0[bit / 8] ^= 1 << (bit % 8);
+            assert!(!key.public().verifies(&digest, &flipped), "bit {bit}");
+        }
+        assert!(!format!("{key:?}").contains("0101"));
+    }
+}

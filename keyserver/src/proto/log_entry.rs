@@ -1,0 +1,113 @@
+//! What is proposed to the replicated log.
+
+use super::entry::Update;
+use super::message::Message;
+use super::realm::RealmPolicy;
+use crate::digest::Domain;
+use crate::encoding::{Reader, Writer};
+use crate::policy::{PublicKey, Signature, Signatures, SigningKey};
+use crate::policy::{read_signatures, write_signatures};
+use crate::{Digest, Result};
+
+/// The most bytes of a log entry in its framed form.
+pub const MAX_LOG_ENTRY_BYTES: usize = LogEntry::MOST + 64;
+
+/// One entry of the log. Whatever is in it, all replicas do the same with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogEntry {
+    /// A name gets a new entry, with the next epoch.
+    Update(Box<Update>),
+    /// What has come so far makes an epoch.
+    Delimiter {
+        /// The epoch that it is to make.
+        epoch: u64,
+        /// When, in milliseconds since 1970.
+        issued_ms: u64,
+    },
+    /// A replica, or a verifier, signs the head of an epoch.
+    HeadSignature {
+        /// The epoch.
+        epoch: u64,
+        /// Whose.
+        key: PublicKey,
+        /// The signature.
+        signature: Signature,
+    },
+    /// From the next epoch's end on, others run the realm.
+    PolicyChange(Box<PolicyChange>),
+}
+
+impl Message for LogEntry {
+    const WHAT: &'static str = "log entry";
+    const KIND: u8 = 9;
+    const MOST: usize = Update::MOST + 1;
+
+    fn write(&self, writer: &mut Writer) {
+        match self {
+            Self::Update(update) => update.write(writer.u8(0)),
+            Self::Delimiter { epoch, issued_ms } => {
+                writer.u8(1).u64(*epoch).u64(*issued_ms);
+            }
+            Self::HeadSignature { epoch, key, signature } => {
+                writer.u8(2).u64(*epoch).array(key.as_bytes()).array(&signature.0);
+            }
+            Self::PolicyChange(change) => change.write(writer.u8(3)),
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        match reader.u8()? {
+            0 => Ok(Self::Update(Box::new(Update::read(reader)?))),
+            1 => Ok(Self::Delimiter { epoch: reader.u64()?, issued_ms: reader.u64()? }),
+            2 => {
+                let epoch = reader.u64()?;
+                let key = PublicKey::named(reader.array()?);
+                let key = key.ok_or_else(|| reader.fault("a key is not in its canonical encoding"))?;
+                Ok(Self::HeadSignature { epoch, key, signature: Signature(reader.array()?) })
+            }
+            3 => Ok(Self::PolicyChange(Box::new(PolicyChange::read(reader)?))),
+            other => Err(reader.fault(format!("{other} is no sort of log entry"))),
+        }
+    }
+}
+
+/// Other people are to run the realm. The generation is one more than that of the policy in force, which is what it is signed under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyChange {
+    /// The new policy.
+    pub policy: RealmPolicy,
+    /// By the operators so far.
+    pub signatures: Signatures,
+}
+
+impl PolicyChange {
+    /// The change to `policy` in that realm, signed by `operators`.
+    pub fn signed<'a>(
+        policy: RealmPolicy,
+        realm: &Digest,
+        operators: impl IntoIterator<Item = &'a SigningKey>,
+    ) -> Self {
+        let digest = Self::signed_digest(&policy, realm);
+        let signatures = operators.into_iter().map(|key| (key.public(), key.sign(&digest))).collect();
+        Self { policy, signatures }
+    }
+
+    pub(crate) fn signed_digest(policy: &RealmPolicy, realm: &Digest) -> Digest {
+        Domain::SignPolicyChange.hash(&[&realm.0, &policy.body()])
+    }
+}
+
+impl Message for PolicyChange {
+    const WHAT: &'static str = "policy change";
+    const KIND: u8 = 10;
+    const MOST: usize = 72 << 10;
+
+    fn write(&self, writer: &mut Writer) {
+        self.policy.write(writer);
+        write_signatures(&self.signatures, writer);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        Ok(Self { policy: RealmPolicy::read(reader)?, signatures: read_signatures(reader)? })
+    }
+}

@@ -1,0 +1,27 @@
+//! What is signed, hashed, proposed, stored and sent, and its bytes.
+//!
+//! A [`Message`] has a body, which is what is hashed and signed (each under its own domain), and a framed form with magic, kind, version and checksum,
+//! which is what lies in files and databases and goes over the network. There is one form only of each value. Byte tables:
+//! `docs/src/formats/keyserver.md`.
+
+mod entry;
+mod epoch_head;
+mod evidence;
+mod log_entry;
+mod lookup;
+mod memory;
+mod message;
+mod profile;
+mod realm;
+mod stream;
+
+pub use entry::{Entry, SignedEntry, Update};
+pub use epoch_head::{EpochHead, SignedHead};
+pub use evidence::{Evidence, Lie};
+pub use log_entry::{LogEntry, MAX_LOG_ENTRY_BYTES, PolicyChange};
+pub use lookup::{LookupAnswer, LookupRequest, MAX_POLICY_STEPS, PolicyStep, Quorum};
+pub use memory::ClientMemory;
+pub use message::Message;
+pub use profile::{MAX_PROFILE_KEY_BYTES, MAX_PROFILE_KEYS, Profile};
+pub use realm::{MAX_NAME_BYTES, Realm, RealmPolicy};
+pub use stream::{StreamItem, StreamPage, StreamPosition};
