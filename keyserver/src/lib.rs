@@ -12,6 +12,8 @@
 //! | say who may do something | [`policy`] |
 //! | hide names | [`vrf`] |
 //! | summarise the directory | [`merkle`] |
+//! | keep things on disk | [`kv`] |
+//! | have one order of everything | [`log`] |
 //! | know the rules of updates | [`check_change`], [`Refusal`] |
 //!
 //! `docs/src/concepts/keyserver.md` tells what is promised and what is tested; `docs/src/formats/keyserver.md` has the bytes.
@@ -21,6 +23,8 @@ mod encoding;
 mod error;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod kv;
+pub mod log;
 pub mod merkle;
 pub mod policy;
 pub mod proto;

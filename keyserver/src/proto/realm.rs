@@ -87,6 +87,10 @@ pub struct Realm {
     pub nonce: [u8; 32],
     /// Checks the indices of names.
     pub index_key: VrfPublic,
+    /// When it was made, in milliseconds since 1970: heads are later.
+    pub created_ms: u64,
+    /// How much later than the one before a head is at least, in milliseconds.
+    pub shortest_epoch_ms: u64,
     /// How long after its issue a head is fresh, in milliseconds.
     pub lifetime_ms: u64,
     /// Who runs it at first.
@@ -106,7 +110,8 @@ impl Message for Realm {
     const MOST: usize = 48 << 10;
 
     fn write(&self, writer: &mut Writer) {
-        writer.bytes(self.name.as_bytes()).array(&self.nonce).array(&self.index_key.to_bytes()).u64(self.lifetime_ms);
+        writer.bytes(self.name.as_bytes()).array(&self.nonce).array(&self.index_key.to_bytes());
+        writer.u64(self.created_ms).u64(self.shortest_epoch_ms).u64(self.lifetime_ms);
         self.policy.write(writer);
     }
 
@@ -115,6 +120,14 @@ impl Message for Realm {
         check_name(&name).map_err(|error| reader.fault(error.to_string()))?;
         let nonce = reader.array()?;
         let index_key = VrfPublic::from_bytes(&reader.array()?).map_err(|error| reader.fault(error.to_string()))?;
-        Ok(Self { name, nonce, index_key, lifetime_ms: reader.u64()?, policy: RealmPolicy::read(reader)? })
+        Ok(Self {
+            name,
+            nonce,
+            index_key,
+            created_ms: reader.u64()?,
+            shortest_epoch_ms: reader.u64()?,
+            lifetime_ms: reader.u64()?,
+            policy: RealmPolicy::read(reader)?,
+        })
     }
 }

@@ -38,6 +38,8 @@ pub fn realm_of(replicas: &[u8], verifiers: &[u8], secret: &VrfSecret) -> Realm 
         name: "test".to_owned(),
         nonce: [42; 32],
         index_key: secret.public(),
+        created_ms: 1_799_999_000_000,
+        shortest_epoch_ms: 1_000,
         lifetime_ms: 3_600_000,
         policy: RealmPolicy {
             generation: 0,
