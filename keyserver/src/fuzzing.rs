@@ -1,6 +1,7 @@
 //! Entry points of the fuzz targets; not part of the interface.
 
 use crate::encoding::frame;
+use crate::machine::{EpochRecord, State};
 use crate::merkle::{Page, TreeHasher};
 use crate::proto::*;
 use crate::{Digest, Error, verify_lookup};
@@ -34,6 +35,8 @@ pub fn message(bytes: &[u8]) -> Option<bool> {
         one::<StreamPage>(bytes),
         one::<Evidence>(bytes),
         one::<ClientMemory>(bytes),
+        one::<State>(bytes),
+        one::<EpochRecord>(bytes),
     ];
     results.iter().any(Option::is_some).then(|| !results.contains(&Some(false)))
 }

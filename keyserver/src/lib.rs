@@ -14,21 +14,27 @@
 //! | summarise the directory | [`merkle`] |
 //! | keep things on disk | [`kv`] |
 //! | have one order of everything | [`log`] |
+//! | apply the log, and answer | [`machine`] |
+//! | run a replica | [`runner`] |
 //! | know the rules of updates | [`check_change`], [`Refusal`] |
 //!
 //! `docs/src/concepts/keyserver.md` tells what is promised and what is tested; `docs/src/formats/keyserver.md` has the bytes.
 
 mod digest;
 mod encoding;
+pub mod epoch;
 mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod kv;
 pub mod log;
+pub mod machine;
 pub mod merkle;
 pub mod policy;
+pub mod proposer;
 pub mod proto;
 mod refusal;
+pub mod runner;
 mod unverified;
 pub mod vrf;
 

@@ -92,6 +92,12 @@ fn the_golden_files_are_read_for_ever() {
         is: Box::new((first.signed, answer.tree)),
     };
     check("evidence-change-1.bin", &Evidence { realm: book.realm.clone(), steps: Vec::new(), lie });
+    let mut state = plastron_keyserver::machine::State::new(&book.realm);
+    state.announced = Some(RealmPolicy { generation: 1, ..book.realm.policy.clone() });
+    check("state-1.bin", &state);
+    let record =
+        plastron_keyserver::machine::EpochRecord { signed: head.clone(), page: Some(7), changes: 8, generation: 9 };
+    check("epoch-record-1.bin", &record);
     let lie = Lie::Chain { before: head.clone(), after: head };
     check("evidence-chain-1.bin", &Evidence { realm: book.realm, steps: Vec::new(), lie });
 }

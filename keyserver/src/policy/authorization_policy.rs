@@ -91,6 +91,11 @@ impl AuthorizationPolicy {
             })
     }
 
+    /// Whether the quorum is met by who has signed, where each signature was checked before.
+    pub(crate) fn is_met_by(&self, checked: &Signatures) -> bool {
+        self.quorum.is_met(&|at| self.keys.get(usize::from(at)).is_some_and(|key| checked.contains_key(key)))
+    }
+
     pub(crate) fn write(&self, writer: &mut Writer) {
         writer.count(self.keys.len());
         self.keys.iter().for_each(|key| {

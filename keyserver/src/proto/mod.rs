@@ -23,5 +23,6 @@ pub use lookup::{LookupAnswer, LookupRequest, MAX_POLICY_STEPS, PolicyStep, Quor
 pub use memory::ClientMemory;
 pub use message::Message;
 pub use profile::{MAX_PROFILE_KEY_BYTES, MAX_PROFILE_KEYS, Profile};
+pub(crate) use realm::check_name;
 pub use realm::{MAX_NAME_BYTES, Realm, RealmPolicy};
 pub use stream::{StreamItem, StreamPage, StreamPosition};

@@ -1,0 +1,224 @@
+//! What replicas answer, all from one snapshot of the database.
+
+use std::sync::Arc;
+
+use super::pages::{PageCache, PageStore};
+use super::state::State;
+use super::step::{Machine, MachineOptions};
+use super::tables::{EpochRecord, Tables};
+use crate::kv::{Kv, KvRead};
+use crate::merkle::{Root, Tree, TreeHasher};
+use crate::proto::{
+    LookupAnswer, LookupRequest, MAX_POLICY_STEPS, Message as _, PolicyStep, Profile, Quorum, RealmPolicy, SignedEntry,
+    StreamItem, StreamPage, StreamPosition, check_name,
+};
+use crate::{Error, Result};
+
+/// How far back a head is looked for that bears enough signatures.
+const MOST_EPOCHS_BACK: u64 = 256;
+/// The most bytes of a page of the verifiers' stream, but for its last item.
+const STREAM_BYTES: usize = 1 << 20;
+const STREAM_ITEMS: usize = 1024;
+
+/// One entry that a name has had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryItem {
+    /// With which epoch it came.
+    pub epoch: u64,
+    /// The entry, with what made it valid.
+    pub signed: SignedEntry,
+    /// Its profile.
+    pub profile: Profile,
+}
+
+/// Reads a replica's database. Calls block.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    options: Arc<MachineOptions>,
+    hasher: TreeHasher,
+    kv: Arc<dyn Kv>,
+    cache: PageCache,
+}
+
+impl Directory {
+    /// The directory of that machine.
+    pub fn of(machine: &Machine) -> Self {
+        let options = Arc::clone(machine.options());
+        let hasher = TreeHasher::new(&options.realm.id());
+        Self { options, hasher, kv: Arc::clone(machine.kv()), cache: machine.cache().clone() }
+    }
+
+    fn not_yet() -> Error {
+        Error::NotFound { what: "epoch", why: "none is ratified yet; ask again in a moment".to_owned() }
+    }
+
+    /// The answer to a lookup.
+    ///
+    /// # Errors
+    /// `NotFound` if no retained epoch is the one asked for, or bears the signatures asked for.
+    pub fn lookup(&self, request: &LookupRequest) -> Result<LookupAnswer> {
+        check_name(&request.name)?;
+        let snapshot = self.kv.snapshot()?;
+        let tables = Tables::new(&*snapshot);
+        let state = tables.state()?.filter(|state| state.ratified > 0).ok_or_else(Self::not_yet)?;
+        let record = self.choose(tables, &state, request)?;
+        let epoch = record.signed.head.epoch;
+        let (index, proof) = match tables.name(&request.name)? {
+            Some(known) => known,
+            None => self.options.secret.prove(&request.name),
+        };
+        let store = PageStore { tables, cache: &self.cache };
+        let root = Root { page: record.page, hash: record.signed.head.root };
+        let tree = Tree::new(&self.hasher, &store).prove(&root, &index)?;
+        let found = match tables.entry(&index, epoch)? {
+            None => None,
+            Some((from, signed)) => {
+                let missing = || Error::Corrupt { what: "profile", offset: 0, check: "it is missing".to_owned() };
+                Some((signed.entry, tables.profile(&index, from)?.ok_or_else(missing)?))
+            }
+        };
+        let steps = self.steps(tables, request.known_generation, record.generation)?;
+        Ok(LookupAnswer { index: proof, steps, head: record.signed, tree, found })
+    }
+
+    /// The epoch that was asked for, or the newest that bears the signatures.
+    fn choose(&self, tables: Tables<'_>, state: &State, request: &LookupRequest) -> Result<EpochRecord> {
+        let missing = |why: String| Error::NotFound { what: "epoch", why };
+        let first = state.retained.max(state.ratified.saturating_sub(MOST_EPOCHS_BACK)).max(1);
+        if request.epoch != 0 {
+            if request.epoch > state.ratified || request.epoch < state.retained {
+                let why = format!("{} is not among {} to {}", request.epoch, state.retained, state.ratified);
+                return Err(missing(why));
+            }
+            let record = tables.epoch(request.epoch)?.ok_or_else(Self::not_yet)?;
+            let signed = self.is_signed(tables, &record, &request.quorum)?;
+            return if signed {
+                Ok(record)
+            } else {
+                Err(missing(format!("{} lacks the signatures asked for; ask again in a moment", request.epoch)))
+            };
+        }
+        for epoch in (first..=state.ratified).rev() {
+            let record = tables.epoch(epoch)?.ok_or_else(Self::not_yet)?;
+            if self.is_signed(tables, &record, &request.quorum)? {
+                return Ok(record);
+            }
+        }
+        let why = format!("none from {first} to {} bears the signatures asked for", state.ratified);
+        Err(missing(format!("{why}; do the verifiers run?")))
+    }
+
+    fn is_signed(&self, tables: Tables<'_>, record: &EpochRecord, quorum: &Quorum) -> Result<bool> {
+        Ok(match quorum {
+            Quorum::Replicas => true,
+            // The signatures were checked before they were stored, so that who has signed is enough.
+            Quorum::Verifiers => {
+                let policy = self.policy(tables, record.generation)?;
+                policy.verifiers.as_ref().is_some_and(|verifiers| verifiers.is_met_by(&record.signed.signatures))
+            }
+            Quorum::Of(policy) => policy.is_met_by(&record.signed.signatures),
+        })
+    }
+
+    /// The record of an epoch.
+    ///
+    /// # Errors
+    /// `Storage`, `Corrupt`.
+    pub fn epoch(&self, epoch: u64) -> Result<Option<EpochRecord>> {
+        Tables::new(&*self.kv).epoch(epoch)
+    }
+
+    /// The realm policy that the record's head is signed under.
+    ///
+    /// # Errors
+    /// `Storage`, `Corrupt`.
+    pub fn policy_of(&self, record: &EpochRecord) -> Result<RealmPolicy> {
+        self.policy(Tables::new(&*self.kv), record.generation)
+    }
+
+    fn policy(&self, tables: Tables<'_>, generation: u64) -> Result<RealmPolicy> {
+        if generation == self.options.realm.policy.generation {
+            return Ok(self.options.realm.policy.clone());
+        }
+        let missing = || Error::NotFound { what: "realm policy", why: format!("there is no generation {generation}") };
+        Ok(tables.policy(generation)?.ok_or_else(missing)?.1)
+    }
+
+    /// How the policy of generation `known` became that of generation `to`.
+    fn steps(&self, tables: Tables<'_>, known: u64, to: u64) -> Result<Vec<PolicyStep>> {
+        if to.saturating_sub(known) > MAX_POLICY_STEPS as u64 {
+            let why = format!("{known} is too far behind {to}; look up an epoch between, with the realm's file");
+            return Err(Error::Invalid { what: "generation of the realm policy", why });
+        }
+        let step = |generation| {
+            let missing = || Error::NotFound { what: "realm policy", why: format!("no generation {generation}") };
+            let (epoch, policy) = tables.policy(generation)?.ok_or_else(missing)?;
+            let head = tables.epoch(epoch)?.ok_or_else(missing)?.signed;
+            Ok(PolicyStep { head, policy })
+        };
+        (known.saturating_add(1)..=to).map(step).collect()
+    }
+
+    /// Changes and heads from `from` on; empty if there is nothing new.
+    ///
+    /// # Errors
+    /// `Storage`, `Corrupt`.
+    pub fn stream(&self, from: StreamPosition) -> Result<StreamPage> {
+        let snapshot = self.kv.snapshot()?;
+        let tables = Tables::new(&*snapshot);
+        let mut page = StreamPage { from, items: Vec::new() };
+        let Some(state) = tables.state()? else { return Ok(page) };
+        let mut at = StreamPosition { epoch: from.epoch.max(1), change: from.change };
+        let mut bytes = 0;
+        while at.epoch <= state.ratified && bytes < STREAM_BYTES && page.items.len() < STREAM_ITEMS {
+            let record = tables.epoch(at.epoch)?.ok_or_else(Self::not_yet)?;
+            if at.change < record.changes {
+                let Some((index, _)) = tables.changes(at.epoch, at.change, 1)?.pop() else {
+                    return Err(Self::not_yet());
+                };
+                let (_, signed) = tables.entry(&index, at.epoch)?.ok_or_else(Self::not_yet)?;
+                bytes += signed.body().len();
+                page.items.push(StreamItem::Change(Box::new(signed)));
+                at.change += 1;
+                continue;
+            }
+            let head = record.signed;
+            let changed = head.head.policy != head.head.next_policy;
+            let next = if changed { Some(Box::new(self.policy(tables, record.generation + 1)?)) } else { None };
+            bytes += head.body().len();
+            page.items.push(StreamItem::Head { head: Box::new(head), next_policy: next });
+            at = StreamPosition { epoch: at.epoch + 1, change: 0 };
+        }
+        Ok(page)
+    }
+
+    /// What `name` has had, from epoch `from` on, `most` entries at the most; only what is ratified.
+    ///
+    /// # Errors
+    /// `Storage`, `Corrupt`.
+    pub fn history(&self, name: &str, from: u64, most: usize) -> Result<Vec<HistoryItem>> {
+        check_name(name)?;
+        let snapshot = self.kv.snapshot()?;
+        let tables = Tables::new(&*snapshot);
+        let (Some((index, _)), Some(state)) = (tables.name(name)?, tables.state()?) else { return Ok(Vec::new()) };
+        let entries = tables.entries(&index, from, most)?;
+        let item = |(epoch, signed)| {
+            let missing = || Error::Corrupt { what: "profile", offset: 0, check: "it is missing".to_owned() };
+            let profile = tables.profile(&index, epoch)?.ok_or_else(missing)?;
+            Ok(HistoryItem { epoch, signed, profile })
+        };
+        entries.into_iter().filter(|(epoch, _)| *epoch <= state.ratified).map(item).collect()
+    }
+
+    /// The state and the newest ratified head, for those who ask how it goes.
+    ///
+    /// # Errors
+    /// `Storage`, `Corrupt`.
+    pub fn status(&self) -> Result<(State, Option<EpochRecord>)> {
+        let snapshot: Box<dyn KvRead> = self.kv.snapshot()?;
+        let tables = Tables::new(&*snapshot);
+        let state = tables.state()?.unwrap_or_else(|| State::new(&self.options.realm));
+        let record = tables.epoch(state.ratified)?;
+        Ok((state, record))
+    }
+}
