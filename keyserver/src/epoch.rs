@@ -3,6 +3,8 @@
 //! [`decide`] is pure: whoever runs it does so again whenever one of its inputs changes. A delimiter that comes to nothing does no harm, so that the only
 //! question is how not to propose too many.
 
+use crate::machine::MAX_TIME_STEP_MS;
+
 /// How often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EpochIntervals {
@@ -64,7 +66,9 @@ pub fn decide(intervals: &EpochIntervals, inputs: &EpochInputs) -> EpochDecision
         None if !inputs.leads => EpochDecision::Wait(intervals.retry_ms.max(1)),
         None => EpochDecision::Propose {
             epoch: inputs.delimited.saturating_add(1),
-            issued_ms: inputs.now_ms.max(inputs.issued_ms.saturating_add(intervals.min_ms)),
+            // A realm that slept for years comes back in steps that are accepted.
+            issued_ms: (inputs.now_ms.max(inputs.issued_ms.saturating_add(intervals.min_ms)))
+                .min(inputs.issued_ms.saturating_add(MAX_TIME_STEP_MS)),
         },
     }
 }
@@ -100,6 +104,10 @@ mod tests {
             (
                 EpochInputs { delimited: 0, ratified: 0, pending: false, ..RATIFIED },
                 EpochDecision::Propose { epoch: 1, issued_ms: 10_000 },
+            ),
+            (
+                EpochInputs { now_ms: 3 * MAX_TIME_STEP_MS, issued_ms: 5, ..RATIFIED },
+                EpochDecision::Propose { epoch: 4, issued_ms: 5 + MAX_TIME_STEP_MS },
             ),
             // A clock that went back waits until it has come up again.
             (EpochInputs { now_ms: 1_000, ..RATIFIED }, EpochDecision::Wait(8_600)),

@@ -81,6 +81,19 @@ pub enum Error {
         /// What came back.
         why: String,
     },
+    /// A replica said no.
+    #[error("{address} says: {message}")]
+    Remote {
+        /// The coarse kind, by the status that came.
+        kind: ErrorKind,
+        /// Whose answer it is.
+        address: String,
+        /// What it said, which need not be true.
+        message: String,
+    },
+    /// The replicas lied.
+    #[error("the replicas lied: {0}; keep the evidence, and tell everybody")]
+    Lie(crate::Proven),
     /// It took too long.
     #[error("{what} took longer than {seconds} s; it may still happen: look it up, then try again")]
     Timeout {
@@ -110,7 +123,8 @@ impl Error {
             Self::Unsupported { .. } => ErrorKind::Unsupported,
             Self::Invalid { .. } => ErrorKind::Invalid,
             Self::Refused(refusal) => refusal.kind(),
-            Self::Unverified(_) => ErrorKind::Unauthorized,
+            Self::Remote { kind, .. } => *kind,
+            Self::Unverified(_) | Self::Lie(_) => ErrorKind::Unauthorized,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Storage { .. } | Self::Log { .. } | Self::Request { .. } | Self::Timeout { .. } => {
                 ErrorKind::Unavailable

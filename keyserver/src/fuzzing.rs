@@ -35,6 +35,7 @@ pub fn message(bytes: &[u8]) -> Option<bool> {
         one::<StreamPage>(bytes),
         one::<Evidence>(bytes),
         one::<ClientMemory>(bytes),
+        one::<HistoryPage>(bytes),
         one::<State>(bytes),
         one::<EpochRecord>(bytes),
     ];

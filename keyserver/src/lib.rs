@@ -8,7 +8,9 @@
 //! | you want to | use |
 //! | --- | --- |
 //! | read and write the formats | [`proto`] |
-//! | check an answer | [`verify_lookup`] |
+//! | look up, update, read a history | [`client`] |
+//! | verify a realm | [`verifier`] |
+//! | check an answer, or evidence | [`verify_lookup`], [`check_evidence`] |
 //! | say who may do something | [`policy`] |
 //! | hide names | [`vrf`] |
 //! | summarise the directory | [`merkle`] |
@@ -20,10 +22,12 @@
 //!
 //! `docs/src/concepts/keyserver.md` tells what is promised and what is tested; `docs/src/formats/keyserver.md` has the bytes.
 
+pub mod client;
 mod digest;
 mod encoding;
 pub mod epoch;
 mod error;
+mod evidence;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod kv;
@@ -35,11 +39,16 @@ pub mod proposer;
 pub mod proto;
 mod refusal;
 pub mod runner;
+#[cfg(feature = "http")]
+pub mod server;
+pub mod transport;
 mod unverified;
+pub mod verifier;
 pub mod vrf;
 
 pub use digest::Digest;
 pub use error::{Error, Result};
+pub use evidence::{Proven, check_evidence, compare_heads};
 pub use plastron_config::ErrorKind;
 pub use policy::{AuthorizationPolicy, PublicKey, Signature, Signatures, SigningKey};
 pub use refusal::{Refusal, check_change};

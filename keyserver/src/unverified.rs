@@ -92,6 +92,12 @@ pub enum Unverified {
     /// An entry of another index.
     #[error("the entry is of another index than the name")]
     Entry,
+    /// A history that does not lead to what the name has.
+    #[error("the history shown breaks off, or breaks a rule, at version {version}")]
+    History {
+        /// The version.
+        version: u64,
+    },
     /// Another profile.
     #[error("the profile is not the one that the entry commits to")]
     Commitment,
@@ -104,6 +110,8 @@ pub struct Verified {
     pub index: Digest,
     /// At this head.
     pub head: EpochHead,
+    /// The head with its signatures, to compare with what others were shown.
+    pub signed: SignedHead,
     /// Entry and profile; none if the name is absent.
     pub found: Option<(Entry, Profile)>,
     /// What to remember from now on.
@@ -161,7 +169,7 @@ pub fn verify_lookup(
             return Err(Unverified::Commitment);
         }
     }
-    Ok(Verified { index, head: head.clone(), found: answer.found.clone(), memory })
+    Ok(Verified { index, head: head.clone(), signed: answer.head.clone(), found: answer.found.clone(), memory })
 }
 
 /// That the head is of the realm, signed under `policy`, and by its replicas.

@@ -9,8 +9,8 @@ use super::tables::{EpochRecord, Tables};
 use crate::kv::{Kv, KvRead};
 use crate::merkle::{Root, Tree, TreeHasher};
 use crate::proto::{
-    LookupAnswer, LookupRequest, MAX_POLICY_STEPS, Message as _, PolicyStep, Profile, Quorum, RealmPolicy, SignedEntry,
-    StreamItem, StreamPage, StreamPosition, check_name,
+    HistoryItem, LookupAnswer, LookupRequest, Message as _, Quorum, Realm, RealmPolicy, StreamItem, StreamPage,
+    StreamPosition, check_name,
 };
 use crate::{Error, Result};
 
@@ -19,17 +19,6 @@ const MOST_EPOCHS_BACK: u64 = 256;
 /// The most bytes of a page of the verifiers' stream, but for its last item.
 const STREAM_BYTES: usize = 1 << 20;
 const STREAM_ITEMS: usize = 1024;
-
-/// One entry that a name has had.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryItem {
-    /// With which epoch it came.
-    pub epoch: u64,
-    /// The entry, with what made it valid.
-    pub signed: SignedEntry,
-    /// Its profile.
-    pub profile: Profile,
-}
 
 /// Reads a replica's database. Calls block.
 #[derive(Debug, Clone)]
@@ -46,6 +35,11 @@ impl Directory {
         let options = Arc::clone(machine.options());
         let hasher = TreeHasher::new(&options.realm.id());
         Self { options, hasher, kv: Arc::clone(machine.kv()), cache: machine.cache().clone() }
+    }
+
+    /// The realm.
+    pub fn realm(&self) -> &Realm {
+        &self.options.realm
     }
 
     fn not_yet() -> Error {
@@ -77,7 +71,7 @@ impl Directory {
                 Some((signed.entry, tables.profile(&index, from)?.ok_or_else(missing)?))
             }
         };
-        let steps = self.steps(tables, request.known_generation, record.generation)?;
+        let steps = tables.steps(request.known_generation, record.generation)?;
         Ok(LookupAnswer { index: proof, steps, head: record.signed, tree, found })
     }
 
@@ -142,21 +136,6 @@ impl Directory {
         }
         let missing = || Error::NotFound { what: "realm policy", why: format!("there is no generation {generation}") };
         Ok(tables.policy(generation)?.ok_or_else(missing)?.1)
-    }
-
-    /// How the policy of generation `known` became that of generation `to`.
-    fn steps(&self, tables: Tables<'_>, known: u64, to: u64) -> Result<Vec<PolicyStep>> {
-        if to.saturating_sub(known) > MAX_POLICY_STEPS as u64 {
-            let why = format!("{known} is too far behind {to}; look up an epoch between, with the realm's file");
-            return Err(Error::Invalid { what: "generation of the realm policy", why });
-        }
-        let step = |generation| {
-            let missing = || Error::NotFound { what: "realm policy", why: format!("no generation {generation}") };
-            let (epoch, policy) = tables.policy(generation)?.ok_or_else(missing)?;
-            let head = tables.epoch(epoch)?.ok_or_else(missing)?.signed;
-            Ok(PolicyStep { head, policy })
-        };
-        (known.saturating_add(1)..=to).map(step).collect()
     }
 
     /// Changes and heads from `from` on; empty if there is nothing new.

@@ -25,9 +25,11 @@ mod state;
 mod step;
 mod tables;
 
-pub use directory::{Directory, HistoryItem};
+pub use directory::Directory;
 pub use pages::PageCache;
+pub(crate) use pages::PageStore;
 pub use snapshot::{export_snapshot, import_snapshot};
 pub use state::State;
 pub use step::{Accepted, Effect, MAX_PENDING, MAX_TIME_STEP_MS, Machine, MachineOptions, Outcome};
+pub(crate) use tables::TableBatch;
 pub use tables::{EpochRecord, Tables};

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use super::state::State;
 use crate::encoding::{Reader, Writer};
 use crate::kv::{Batch, Direction, KvRead};
-use crate::proto::{Message, Profile, RealmPolicy, SignedEntry, SignedHead};
+use crate::proto::{MAX_POLICY_STEPS, Message, PolicyStep, Profile, RealmPolicy, SignedEntry, SignedHead};
 use crate::vrf::VrfProof;
 use crate::{Digest, Error, Result};
 
@@ -188,6 +188,21 @@ impl<'a> Tables<'a> {
                 Ok(found)
             })
             .transpose()
+    }
+
+    /// How the policy of generation `known` became that of generation `to`.
+    pub(crate) fn steps(&self, known: u64, to: u64) -> Result<Vec<PolicyStep>> {
+        if to.saturating_sub(known) > MAX_POLICY_STEPS as u64 {
+            let why = format!("{known} is too far behind {to}; look up an epoch between, with the realm's file");
+            return Err(Error::Invalid { what: "generation of the realm policy", why });
+        }
+        let step = |generation| {
+            let missing = || Error::NotFound { what: "realm policy", why: format!("no generation {generation}") };
+            let (epoch, policy) = self.policy(generation)?.ok_or_else(missing)?;
+            let head = self.epoch(epoch)?.ok_or_else(missing)?.signed;
+            Ok(PolicyStep { head, policy })
+        };
+        (known.saturating_add(1)..=to).map(step).collect()
     }
 
     pub(crate) fn name(&self, name: &str) -> Result<Option<(Digest, VrfProof)>> {

@@ -7,6 +7,7 @@
 mod entry;
 mod epoch_head;
 mod evidence;
+mod history;
 mod log_entry;
 mod lookup;
 mod memory;
@@ -18,6 +19,7 @@ mod stream;
 pub use entry::{Entry, SignedEntry, Update};
 pub use epoch_head::{EpochHead, SignedHead};
 pub use evidence::{Evidence, Lie};
+pub use history::{HistoryItem, HistoryPage};
 pub use log_entry::{LogEntry, MAX_LOG_ENTRY_BYTES, PolicyChange};
 pub use lookup::{LookupAnswer, LookupRequest, MAX_POLICY_STEPS, PolicyStep, Quorum};
 pub use memory::ClientMemory;

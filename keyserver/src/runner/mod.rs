@@ -9,4 +9,5 @@
 mod replica;
 mod waiting;
 
+pub(crate) use replica::now_ms;
 pub use replica::{Runner, RunnerOptions};

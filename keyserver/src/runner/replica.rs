@@ -76,6 +76,16 @@ impl Runner {
         Self { shared, tasks: vec![apply, epochs] }
     }
 
+    /// The realm's identity.
+    pub fn realm(&self) -> crate::Digest {
+        self.shared.realm
+    }
+
+    /// How long a head is fresh.
+    pub fn lifetime_ms(&self) -> u64 {
+        self.shared.directory.realm().lifetime_ms
+    }
+
     /// What it answers from.
     pub fn directory(&self) -> &Directory {
         &self.shared.directory

@@ -1,6 +1,7 @@
 //! A realm with three replicas, two verifiers and an operator, whose keys the tests have.
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
+pub mod local;
 pub mod world;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,56 @@
+//! How clients and verifiers reach replicas.
+//!
+//! Nothing that comes back is believed: whoever calls checks it. Every call has a deadline and a bound on what it reads.
+
+#[cfg(feature = "http")]
+mod http;
+
+use async_trait::async_trait;
+
+#[cfg(feature = "http")]
+pub use http::HttpTransport;
+
+use crate::Result;
+use crate::proto::{
+    HistoryPage, LogEntry, LookupAnswer, LookupRequest, PolicyChange, StreamPage, StreamPosition, Update,
+};
+
+/// A replica, as it is seen from outside.
+#[async_trait]
+pub trait Transport: std::fmt::Debug + Send + Sync + 'static {
+    /// Asks for a name.
+    ///
+    /// # Errors
+    /// As for all of these: `Request`, and what the replica says.
+    async fn lookup(&self, request: &LookupRequest) -> Result<LookupAnswer>;
+
+    /// Brings in an update; gives its epoch.
+    ///
+    /// # Errors
+    /// See [`lookup`](Self::lookup).
+    async fn update(&self, update: &Update) -> Result<u64>;
+
+    /// Brings in a signature of a head.
+    ///
+    /// # Errors
+    /// See [`lookup`](Self::lookup).
+    async fn ratify(&self, signature: &LogEntry) -> Result<()>;
+
+    /// Brings in a change of the realm policy.
+    ///
+    /// # Errors
+    /// See [`lookup`](Self::lookup).
+    async fn change_policy(&self, change: &PolicyChange) -> Result<()>;
+
+    /// What follows that position; waits a while if there is nothing new.
+    ///
+    /// # Errors
+    /// See [`lookup`](Self::lookup).
+    async fn stream(&self, from: StreamPosition) -> Result<StreamPage>;
+
+    /// Entries of a name from that epoch on.
+    ///
+    /// # Errors
+    /// See [`lookup`](Self::lookup).
+    async fn history(&self, name: &str, from: u64) -> Result<HistoryPage>;
+}
