@@ -1,0 +1,160 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A directory of public keys that cannot lie unnoticed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "plastron-keyserver",
+    version,
+    after_help = "From nothing to a verified lookup:\n  plastron-keyserver init\n  plastron-keyserver serve &\n  plastron-keyserver verify &\n  plastron-keyserver register node/a/1 --key hpke=00ff\n  plastron-keyserver lookup node/a/1"
+)]
+pub(crate) struct Arguments {
+    /// The realm's directory: its file, its address, and the keys that this machine has.
+    #[arg(long, global = true, default_value = "realm", env = "PLASTRON_KEYSERVER_REALM")]
+    pub(crate) directory: PathBuf,
+    /// Print one JSON object.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a realm: its file, and keys of a replica, a verifier and an operator.
+    #[command(
+        after_help = "Example: plastron-keyserver init --directory /srv/keys --name example --address 127.0.0.1:7107"
+    )]
+    Init(Init),
+    /// Run the replica, until it is interrupted.
+    #[command(after_help = "Example: plastron-keyserver serve --directory /srv/keys --max-epoch-ms 30000")]
+    Serve(Serve),
+    /// Run the verifier, until it is interrupted or the replica lies.
+    #[command(after_help = "Example: plastron-keyserver verify --directory /srv/keys")]
+    Verify(Verify),
+    /// Register a name with keys, as the operator; its owner's key is made, and kept under `owners`.
+    #[command(after_help = "Example: plastron-keyserver register node/a/1 --key hpke=00ff --key ssh=@id.pub")]
+    Register(Change),
+    /// Give a name other keys, as its owner.
+    #[command(after_help = "Example: plastron-keyserver update node/a/1 --key hpke=11ee")]
+    Update(Change),
+    /// Look a name up, and check the answer.
+    #[command(after_help = "Example: plastron-keyserver lookup node/a/1 --quorum verifiers --json")]
+    Lookup(Lookup),
+    /// Show all that a name has had, checked, and mark what its owner's key on this machine did not sign.
+    #[command(after_help = "Example: plastron-keyserver history node/a/1")]
+    History(History),
+    /// Check a file of evidence, without asking anyone.
+    #[command(after_help = "Example: plastron-keyserver audit realm/verifier/evidence")]
+    Audit(Audit),
+    /// Ask the replica how it is. Nothing of the answer is proved.
+    #[command(after_help = "Example: plastron-keyserver status --json")]
+    Status(Status),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// What people call the realm.
+    #[arg(long, default_value = "plastron")]
+    pub(crate) name: String,
+    /// Where the replica will listen.
+    #[arg(long, default_value = "127.0.0.1:7107")]
+    pub(crate) address: std::net::SocketAddr,
+    /// How long a head is fresh, in seconds.
+    #[arg(long, default_value_t = 3600)]
+    pub(crate) lifetime_s: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Milliseconds from an epoch to the next if there are changes.
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) min_epoch_ms: u64,
+    /// Milliseconds from an epoch to the next if there are none.
+    #[arg(long, default_value_t = 60_000)]
+    pub(crate) max_epoch_ms: u64,
+    /// Epochs that can be looked up.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) retained_epochs: u64,
+    /// MiB of the database to keep in memory, and as many of the tree.
+    #[arg(long, default_value_t = 64)]
+    pub(crate) cache_mib: u32,
+    /// Listen on an address that others reach, although nothing is encrypted.
+    #[arg(long)]
+    pub(crate) plaintext: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The replica, instead of the one in the directory.
+    #[arg(long)]
+    pub(crate) at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Change {
+    /// The name.
+    pub(crate) name: String,
+    /// A key: APPLICATION=HEX, or APPLICATION=@FILE. All of the name's keys are given, each time.
+    #[arg(long = "key", value_name = "KEY")]
+    pub(crate) keys: Vec<String>,
+    /// The replica, instead of the one in the directory.
+    #[arg(long)]
+    pub(crate) at: Option<String>,
+}
+
+/// Whose signatures are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Wanted {
+    /// Of the replicas alone.
+    Replicas,
+    /// Of a quorum of verifiers, too.
+    Verifiers,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Lookup {
+    /// The name.
+    pub(crate) name: String,
+    /// The epoch; 0 for the newest.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) epoch: u64,
+    /// Whose signatures are wanted.
+    #[arg(long, value_enum, default_value_t = Wanted::Verifiers)]
+    pub(crate) quorum: Wanted,
+    /// Seconds to wait for them.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) wait_s: u64,
+    /// The replica, instead of the one in the directory.
+    #[arg(long)]
+    pub(crate) at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// The name.
+    pub(crate) name: String,
+    /// Whose signatures are wanted.
+    #[arg(long, value_enum, default_value_t = Wanted::Verifiers)]
+    pub(crate) quorum: Wanted,
+    /// The replica, instead of the one in the directory.
+    #[arg(long)]
+    pub(crate) at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    /// The file.
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// The replica, instead of the one in the directory.
+    #[arg(long)]
+    pub(crate) at: Option<String>,
+}

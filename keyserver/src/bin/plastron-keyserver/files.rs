@@ -1,0 +1,70 @@
+//! What is where in a realm's directory.
+//!
+//! | file | what | secret |
+//! | --- | --- | --- |
+//! | `realm` | the realm, framed | no, but it must be the right one |
+//! | `address` | where the replica listens, one line | no |
+//! | `memory` | what lookups from here have seen | no |
+//! | `operator.key` | admits names | yes |
+//! | `owners/<name>.key` | owns a name | yes |
+//! | `replica/signing.key`, `replica/index.key` | the replica's | yes |
+//! | `replica/database/` | its database and log | names and profiles are in it |
+//! | `verifier/signing.key`, `verifier/database/`, `verifier/evidence` | the verifier's | the key |
+
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use plastron_keyserver::proto::{Message as _, Realm};
+use plastron_keyserver::{Error, Result};
+
+/// The most bytes of a file that is read.
+const MOST_BYTES: u64 = 8 << 20;
+
+pub(crate) fn failed(operation: &'static str) -> impl Fn(std::io::Error) -> Error {
+    move |source| Error::Storage { operation, source: Box::new(source) }
+}
+
+pub(crate) fn read(what: &'static str, path: &Path) -> Result<Vec<u8>> {
+    let file = std::fs::File::open(path).map_err(|error| {
+        let why =
+            format!("{}: {error}; name the realm's directory with --directory, or make it with init", path.display());
+        Error::NotFound { what, why }
+    })?;
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(failed("reading a file"))?;
+    Ok(bytes)
+}
+
+/// Writes a file that must not be there yet, synced; a secret one for its owner's eyes only.
+pub(crate) fn create(path: &Path, bytes: &[u8], secret: bool) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if secret {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    let mut file = options.open(path).map_err(|error| {
+        let why = format!("{}: {error}; nothing is overwritten", path.display());
+        Error::Invalid { what: "file", why }
+    })?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("writing a file"))
+}
+
+pub(crate) fn realm(directory: &Path) -> Result<Realm> {
+    Realm::from_bytes(&read("realm", &directory.join("realm"))?)
+}
+
+pub(crate) fn address(directory: &Path, given: Option<&str>) -> Result<String> {
+    if let Some(given) = given {
+        return Ok(given.to_owned());
+    }
+    let bytes = read("address", &directory.join("address"))?;
+    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+}
+
+/// The key of a name's owner. A name is printable ASCII; what is no letter or digit is escaped.
+pub(crate) fn owner(directory: &Path, name: &str) -> PathBuf {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let escape = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    directory.join("owners").join(format!("{}.key", name.bytes().map(escape).collect::<String>()))
+}

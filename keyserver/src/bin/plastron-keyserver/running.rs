@@ -1,0 +1,105 @@
+//! What runs until it is stopped.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use plastron_keyserver::epoch::EpochIntervals;
+use plastron_keyserver::kv::FjallDatabase;
+use plastron_keyserver::log::LocalLog;
+use plastron_keyserver::machine::{Machine, MachineOptions};
+use plastron_keyserver::proposer::ProposerOptions;
+use plastron_keyserver::runner::{Runner, RunnerOptions};
+use plastron_keyserver::server::{Server, ServerOptions};
+use plastron_keyserver::transport::HttpTransport;
+use plastron_keyserver::verifier::{Verifier, VerifierOptions};
+use plastron_keyserver::vrf::VrfSecret;
+use plastron_keyserver::{Error, Result};
+use plastron_sources::clock::SystemClock;
+
+use crate::arguments::{Serve, Verify};
+use crate::{Answer, files, key_file};
+
+/// How long requests can take.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Ends when the process is told to stop.
+async fn interrupted() {
+    #[cfg(unix)]
+    if let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = terminated.recv() => return,
+            _ = tokio::signal::ctrl_c() => return,
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+pub(crate) async fn serve(directory: &Path, serve: &Serve) -> Result<Answer> {
+    let realm = files::realm(directory)?;
+    let key = key_file::signing(&directory.join("replica/signing.key"))?;
+    let secret = VrfSecret::from_bytes(&*key_file::read(&directory.join("replica/index.key"), key_file::INDEX)?)?;
+    if secret.public() != realm.index_key {
+        let why = "replica/index.key is not that of the realm".to_owned();
+        return Err(Error::Invalid { what: "index key", why });
+    }
+    let address = files::address(directory, None)?;
+    let address = address.parse().map_err(|_| Error::Invalid {
+        what: "address",
+        why: format!("'{address}' is no address with a port, such as 127.0.0.1:7107"),
+    })?;
+    let cache_bytes = u64::from(serve.cache_mib) << 20;
+    let database = FjallDatabase::open(&directory.join("replica/database"), cache_bytes)?;
+    let options = MachineOptions { realm, secret, retained_epochs: serve.retained_epochs, cache_bytes };
+    let machine = Machine::open(Arc::new(options), Arc::new(database.kv("state")?))?;
+    let log = LocalLog::open(Arc::new(database.kv("log")?))?;
+    let clock = Arc::new(SystemClock);
+    let options = RunnerOptions {
+        key: Some(key),
+        intervals: EpochIntervals { min_ms: serve.min_epoch_ms, max_ms: serve.max_epoch_ms, retry_ms: 1_000 },
+        proposer: ProposerOptions::default(),
+        clock: Arc::clone(&clock) as Arc<_>,
+        alone: true,
+        trace: None,
+    };
+    let runner = Arc::new(Runner::start(machine, Arc::new(log), options));
+    let served = ServerOptions {
+        address,
+        plaintext: serve.plaintext,
+        most_requests: 1024,
+        most_streams: 64,
+        deadline: DEADLINE,
+        clock: Arc::clone(&clock) as Arc<_>,
+    };
+    let server = Server::start(Arc::clone(&runner), served).await?;
+    let address = server.address();
+    interrupted().await;
+    server.stop(&*clock, Duration::from_secs(5)).await;
+    Ok(Answer {
+        text: format!("stopped serving {address}"),
+        json: serde_json::json!({ "stopped": address.to_string() }),
+    })
+}
+
+pub(crate) async fn verify(directory: &Path, verify: &Verify) -> Result<Answer> {
+    let address = files::address(directory, verify.at.as_deref())?;
+    let database = FjallDatabase::open(&directory.join("verifier/database"), 16 << 20)?;
+    let clock = Arc::new(SystemClock);
+    let mut verifier = Verifier::open(VerifierOptions {
+        realm: files::realm(directory)?,
+        key: key_file::signing(&directory.join("verifier/signing.key"))?,
+        kv: Arc::new(database.kv("state")?),
+        replica: Arc::new(HttpTransport::new(&address, Arc::clone(&clock) as Arc<_>, DEADLINE)),
+        evidence: directory.join("verifier/evidence"),
+        cache_bytes: 16 << 20,
+    })?;
+    tokio::select! {
+        result = verifier.run(&*clock, |_| {}) => result?,
+        () = interrupted() => {}
+    }
+    let verified = verifier.progress().map_or(0, |progress| progress.verified);
+    Ok(Answer {
+        text: format!("stopped; epoch {verified} was found right last"),
+        json: serde_json::json!({ "verified": verified }),
+    })
+}

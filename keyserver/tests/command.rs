@@ -1,0 +1,117 @@
+//! The command: the five lines of the documentation, and what follows them.
+#![cfg(feature = "command")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn command(directory: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plastron-keyserver"));
+    command.args(arguments.split(' ')).arg("--directory").arg(directory).env_remove("PLASTRON_KEYSERVER_REALM");
+    command
+}
+
+fn start(directory: &Path, arguments: &str) -> Running {
+    Running(command(directory, arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+}
+
+fn run(directory: &Path, arguments: &str) -> Output {
+    command(directory, arguments).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap() + &String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Runs until it succeeds: a server takes a moment to come up.
+fn until_done(directory: &Path, arguments: &str) -> String {
+    let mut last = String::new();
+    for _ in 0..600 {
+        let output = run(directory, arguments);
+        last = text(&output);
+        if output.status.success() {
+            return last;
+        }
+        #[allow(clippy::disallowed_methods, reason = "another process is waited for")]
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("{arguments}: {last}")
+}
+
+fn free_address() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+#[test]
+fn from_nothing_to_a_verified_lookup() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = &place.path().join("realm");
+    let made = run(directory, &format!("init --address {}", free_address()));
+    assert!(made.status.success() && text(&made).contains("next: plastron-keyserver serve"), "{}", text(&made));
+    let again = run(directory, "init");
+    assert!(!again.status.success() && text(&again).contains("nothing is overwritten"), "{}", text(&again));
+    let nobody = run(directory, "status");
+    assert!(!nobody.status.success() && text(&nobody).contains("plastron-keyserver: status at 127.0.0.1"));
+    let replica = start(directory, "serve --min-epoch-ms 50");
+    let verifier = start(directory, "verify");
+    until_done(directory, "lookup node/a/1");
+    let registered = run(directory, "register node/a/1 --key hpke=00ff --key ssh=11");
+    assert!(registered.status.success(), "{}", text(&registered));
+    assert!(text(&registered).starts_with("node/a/1 has version 0 with epoch "));
+    let found = until_done(directory, "lookup node/a/1 --json");
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    assert_eq!((&found["found"]["version"], &found["found"]["keys"]["hpke"]), (&0.into(), &"00ff".into()), "{found}");
+    let twice = run(directory, "register node/a/1 --key hpke=00ff");
+    assert!(!twice.status.success() && text(&twice).contains("use update"), "{}", text(&twice));
+    let updated = run(directory, "update node/a/1 --key hpke=11ee");
+    assert!(updated.status.success(), "{}", text(&updated));
+    assert!(until_done(directory, "lookup node/a/1").contains("version 1"));
+    let history = text(&run(directory, "history node/a/1 --quorum replicas"));
+    assert!(history.contains("2 entries") && !history.contains("NOT SIGNED"), "{history}");
+    assert!(text(&run(directory, "lookup node/a/2")).contains("is not registered, which epoch"));
+    for (arguments, why) in [
+        ("register node/b --key hpke=xx", "is not APPLICATION=HEX"),
+        ("update node/b --key hpke=00", "use register"),
+        ("lookup node/a/1 --epoch 999999 --wait-s 0", "is not among"),
+        ("audit realm", "is not there"),
+    ] {
+        let output = run(directory, arguments);
+        assert!(!output.status.success() && text(&output).contains(why), "{arguments}: {}", text(&output));
+    }
+    // Killed, and all of it is there again; the client would see if it were not.
+    drop((replica, verifier));
+    let _replica = start(directory, "serve --min-epoch-ms 50");
+    let _verifier = start(directory, "verify");
+    let again = until_done(directory, "lookup node/a/1 --quorum replicas");
+    assert!(again.contains("version 1") && again.contains("hpke=11ee"), "{again}");
+    let another = run(directory, "register node/a/3 --key hpke=22");
+    assert!(another.status.success(), "{}", text(&another));
+    assert!(until_done(directory, "lookup node/a/3").contains("hpke=22"));
+    let status: serde_json::Value = serde_json::from_str(&text(&run(directory, "status --json"))).unwrap();
+    assert_eq!(status["failure"], serde_json::Value::Null);
+    // No secret key is readable by others, or damaged without being noticed.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let keys = ["operator.key", "replica/signing.key", "replica/index.key", "verifier/signing.key"];
+        for file in keys.into_iter().map(str::to_owned).chain(["owners/node%2Fa%2F1.key".to_owned()]) {
+            let mode = std::fs::metadata(directory.join(&file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{file}");
+        }
+    }
+    let path = directory.join("operator.key");
+    let mut key = std::fs::read(&path).unwrap();
+    key[40] = if key[40] == b'0' { b'1' } else { b'0' };
+    std::fs::write(&path, &key).unwrap();
+    let damaged = text(&run(directory, "register node/a/4 --key hpke=22"));
+    assert!(damaged.contains("operator.key is no signing-key, or is damaged"), "{damaged}");
+}
