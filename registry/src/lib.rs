@@ -68,12 +68,12 @@ pub use error::{Error, Fault, Result};
 pub use leadership::Leadership;
 pub use pin::{Pin, PinName};
 pub use plastron_config::ErrorKind;
-pub use turtle::{Ancestor, KekRef, MAX_ANCESTORS, MAX_METADATA_BYTES, Retention, Turtle};
 #[cfg(feature = "etcd")]
 pub use register::{EtcdOptions, EtcdRegister};
 #[cfg(feature = "ickpt")]
 pub use register::{IckptOptions, IckptRegister};
 pub use register::{RegisterFault, RegisterRegistry, SwapRegister, Swapped};
+pub use turtle::{Ancestor, KekRef, MAX_ANCESTORS, MAX_METADATA_BYTES, Retention, Turtle};
 pub use turtle_object::{MAX_CONTENT_BYTES, MAX_OWNER_BYTES, MAX_TURTLE_BYTES, TurtleObject};
 pub use turtle_page::{KeyProvider, TurtlePage};
 pub use version::{Acquired, Fence, Guarantees, Version, Versioned};

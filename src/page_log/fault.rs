@@ -230,6 +230,20 @@ impl PageLogFault {
         self.kind().is_retryable() && !matches!(self, Self::Failed { .. })
     }
 
+    /// The same, but an object that is not there is damage: whoever reads a page takes `NotFound` for a page that is not there.
+    pub(crate) fn of_gone(self) -> Self {
+        match self {
+            Self::Bucket(error) if error.kind() == ErrorKind::NotFound => Self::Corrupt {
+                object: error.target().to_owned(),
+                start: 0,
+                end: 0,
+                check: "it is not there; it was removed by hand, or the checkpoint that is being read is no longer retained or pinned"
+                    .to_owned(),
+            },
+            other => other,
+        }
+    }
+
     /// What a decoder found wrong in `object`.
     pub(crate) fn damaged(object: impl Into<String>, damage: Damage) -> Self {
         let object = object.into();

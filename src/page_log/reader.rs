@@ -81,8 +81,10 @@ impl Shared {
         {
             return Ok(Chain::of(&record, std::iter::once(ChainRecord::from(&*record))));
         }
-        let (steps, generation) = self.walk(table, page, lsn, wait, true).await?;
-        let records = try_join_all(steps.into_iter().map(|step| self.record(step, generation))).await?;
+        let walked = self.walk(table, page, lsn, wait, true).await;
+        let (steps, generation) = walked.map_err(PageLogFault::of_gone)?;
+        let records = try_join_all(steps.into_iter().map(|step| self.record(step, generation))).await;
+        let records = records.map_err(PageLogFault::of_gone)?;
         let missing = || PageLogFault::NotFound { table, page, lsn };
         let newest = records.first().ok_or_else(missing)?;
         Ok(Chain::of(newest, records.iter().map(|record| ChainRecord::from(&**record))))

@@ -107,7 +107,7 @@ fn keys_are_shown_and_rotated_and_wrong_ones_are_told() {
     database.ok(&["keys", "rotate"]);
     let keys = database.ok(&["keys", "show"]);
     assert_eq!((keys.len(), &keys[2]["generation"]), (3, &3.into()), "{keys:?}");
-    let other = database.place.write("other-key", bytes(33)[1..].to_vec());
+    let other = database.place.write("other-key", &bytes(33)[1..]);
     std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o600)).unwrap();
     database.ok(&["keys", "rewrap", &format!("key_file=\"{}\"", other.display())]);
     let wrong = database.run(&["checkpoint", "list"]);
