@@ -119,7 +119,7 @@ impl World {
         let process = self.process("leader", number);
         let turtles = self.store.history().len();
         let mut volume = process.volume.clone();
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             volume.retention.interval = Duration::from_secs(1800);
         }
         let leader = match Leader::open(volume).await {

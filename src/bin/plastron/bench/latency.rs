@@ -151,7 +151,7 @@ impl Far {
             Origin::Delayed { object, latency, requests } => {
                 let origin = Delayed { object: object.clone(), latency: *latency, requests: Arc::clone(requests) };
                 let id = ObjectId::new("bench", "far", object.etag(), object.size());
-                Ok(Reader::Delayed(cache.object(id), Arc::new(origin)))
+                Ok(Reader::Delayed(Box::new(cache.object(id)), Arc::new(origin)))
             }
             Origin::Wire { bucket, name, .. } => {
                 let files = FileSystem::from_parts(bucket.clone(), Some(cache));
@@ -171,7 +171,7 @@ impl Far {
 
 /// Reads a far object through a cache.
 enum Reader {
-    Delayed(CachedObject, Arc<dyn Fetch>),
+    Delayed(Box<CachedObject>, Arc<dyn Fetch>),
     File(FileHandle),
 }
 

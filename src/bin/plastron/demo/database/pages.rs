@@ -68,7 +68,7 @@ pub(super) async fn compare_file(log: &PageLog, loaded: &Loaded, path: std::path
     let mut local = LocalFile::open(path).await?;
     let handle = log.table(loaded.table);
     let mut compared = Compared { same: true, ..Compared::default() };
-    let pages = loaded.size / PAGE_BYTES as u64 + u64::from(loaded.size % PAGE_BYTES as u64 > 0);
+    let pages = loaded.size / PAGE_BYTES as u64 + u64::from(!loaded.size.is_multiple_of(PAGE_BYTES as u64));
     for page in 0..pages.max(1) {
         let chain = handle.get(page, Lsn::MAX).await.map_err(plastron::Error::from)?;
         let image = image(&chain)?;
