@@ -135,6 +135,13 @@ impl Cache {
         }
     }
 
+    /// As [`Cache::flush`], for the end of a program: waits for the count of what earlier runs left only if a block waits for it.
+    pub async fn settle(&self) {
+        if let Some(disk) = &self.tiers.disk {
+            disk.idle().await;
+        }
+    }
+
     /// What it did and what it holds.
     pub fn stats(&self) -> CacheStats {
         let (stats, disk) = (&self.tiers.stats, self.tiers.disk.as_ref());

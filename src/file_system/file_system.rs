@@ -202,10 +202,19 @@ impl FileSystem {
         Err(Error::immutable("rename", from))
     }
 
-    /// Waits until what abandoned writers left behind has been removed; for the end of a program. The file system can be used
-    /// further. Takes no longer than the bucket's retry deadline.
+    /// Waits until what abandoned writers left behind has been removed, and what was read is in the cache's directory; for the end of a
+    /// program. The file system can be used further. Takes no longer than twice the bucket's retry deadline.
     pub async fn close(&self) {
         self.bucket().close().await;
+        if let Some(cache) = self.cache() {
+            let options = self.bucket().options();
+            // A directory that does not answer is no reason never to end.
+            let late = options.clock.sleep(options.retry.deadline);
+            tokio::select! {
+                () = cache.settle() => {}
+                () = late => tracing::warn!("blocks were not written to the cache's directory in time; they will be fetched again"),
+            }
+        }
     }
 }
 

@@ -318,7 +318,7 @@ const STRINGS: &[Row<'_>] = &[
     (
         "pages",
         Invalid,
-        "'pages' is not a setting of store; its settings are source, bucket, bucket_prefix, auth_token, endpoint, region, path_style, readonly, part_size, part_concurrency, probe, checksums, retry, timeout, limits, hedge, cache (line 1, column 1)",
+        "'pages' is not a setting of store; its settings are source, bucket, bucket_prefix, auth_token, endpoint, region, path_style, readonly, part_size, part_concurrency, probe, checksums, retry, timeout, limits, hedge, cache, page_log, key_management, registry, retention (line 1, column 1)",
     ),
     (
         "/data/pages",
@@ -370,7 +370,7 @@ const STRINGS: &[Row<'_>] = &[
     (
         "file:data",
         Invalid,
-        "'file' is not a setting of store; its settings are source, bucket, bucket_prefix, auth_token, endpoint, region, path_style, readonly, part_size, part_concurrency, probe, checksums, retry, timeout, limits, hedge, cache (line 1, column 1)",
+        "'file' is not a setting of store; its settings are source, bucket, bucket_prefix, auth_token, endpoint, region, path_style, readonly, part_size, part_concurrency, probe, checksums, retry, timeout, limits, hedge, cache, page_log, key_management, registry, retention (line 1, column 1)",
     ),
     ("file:///data?readonly=perhaps", Invalid, "readonly takes true or false, not 'perhaps' (line 1, column 23)"),
     ("memory://?part_size=1GB&part_size=2KB", Invalid, "part_size takes 256KB to 5GB, not '2KB' (line 1, column 35)"),

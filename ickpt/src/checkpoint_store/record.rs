@@ -137,6 +137,9 @@ impl Record {
                 "the record has version {version}, and this program reads up to {VERSION}; use a newer one"
             )));
         }
+        if version == 0 {
+            return Err(Fault::corrupt(8, "a record has version 0"));
+        }
         let [kind, flags] = fields.take("content")?;
         let promised = Epoch(u128::from_le_bytes(fields.take("promised epoch")?));
         let sequence = u64::from_le_bytes(fields.take("sequence")?);

@@ -2,7 +2,7 @@
 
 use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use plastron_localstack::{Endpoint, Server};
 
@@ -16,20 +16,27 @@ pub(crate) fn store_at(
 ) -> Box<dyn ObjectStore> {
     let options = object_store::ClientOptions::new().with_allow_http(true);
     match endpoint.server {
-        Server::Azurite => Box::new(
-            MicrosoftAzureBuilder::new()
+        Server::Azurite => {
+            let builder = MicrosoftAzureBuilder::new()
                 .with_container_name(bucket)
                 .with_account(access_key)
-                .with_access_key(secret_key)
                 .with_endpoint(url.to_owned())
-                .with_client_options(options)
-                .build()
-                .unwrap(),
-        ),
+                .with_client_options(options);
+            // A reader has a shared access signature in place of a key.
+            let builder = match secret_key.contains('&') {
+                true => builder.with_config(AzureConfigKey::SasKey, secret_key),
+                false => builder.with_access_key(secret_key),
+            };
+            Box::new(builder.build().unwrap())
+        }
         Server::Gcs | Server::Careless => Box::new(
             GoogleCloudStorageBuilder::new()
                 .with_bucket_name(bucket)
-                .with_service_account_path(endpoint.credentials_file.as_ref().unwrap().display().to_string())
+                // A reader has a file of its own.
+                .with_service_account_path(match access_key.ends_with(".json") {
+                    true => access_key.to_owned(),
+                    false => endpoint.credentials_file.as_ref().unwrap().display().to_string(),
+                })
                 .with_base_url(url)
                 .with_client_options(options)
                 .build()
