@@ -54,6 +54,7 @@ mod error;
 pub mod fuzzing;
 mod leadership;
 mod pin;
+mod polling;
 mod register;
 mod settings;
 mod turtle;

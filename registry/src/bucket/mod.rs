@@ -21,7 +21,6 @@ mod objects;
 mod registry;
 mod settle;
 mod turtles;
-mod watch;
 
 #[cfg(test)]
 mod behaviour_test;

@@ -31,6 +31,19 @@ pub struct ListedTurtle {
 }
 
 impl ListedTurtle {
+    /// Where turtle objects stand.
+    pub const PREFIX: &'static str = PREFIX;
+
+    /// The name of the turtle object with this number.
+    pub fn object_name(sequence: u64) -> String {
+        name(sequence)
+    }
+
+    /// The number in an object's name; none for names that are not of turtles.
+    pub fn sequence_in(name: &str) -> Option<u64> {
+        sequence(name)
+    }
+
     /// Some providers put quotes around a tag in one answer, and none in another.
     pub(super) fn new(sequence: u64, size: u64, created: SystemTime, etag: &str) -> Self {
         Self { sequence, size, created, etag: bare(etag) }

@@ -13,9 +13,9 @@ use plastron_sources::Bucket;
 use plastron_sources::clock::{Clock, Entropy};
 
 use super::objects::{ListedTurtle, TurtleObjects, name};
-use super::watch::{self, Polling};
 use crate::checkpoint_registry::CheckpointRegistry;
 use crate::error::{Error, Fault, Result};
+use crate::polling::{Polled, Polling, jittered, watch};
 use crate::turtle_object::{MAX_CONTENT_BYTES, TurtleObject};
 use crate::version::{Acquired, Fence, Guarantees, Version, Versioned};
 
@@ -37,7 +37,7 @@ pub struct BucketRegistry {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) address: Arc<str>,
-    pub(super) polling: Polling,
+    polling: Polling,
 }
 
 /// One that was read.
@@ -146,7 +146,7 @@ impl BucketRegistry {
     /// Waits before attempt number `attempt`, longer and longer.
     async fn pause(&self, attempt: u32) {
         let wait = (MAX_WAIT / 100).saturating_mul(1 << attempt.min(16)).min(MAX_WAIT);
-        self.clock.sleep(watch::jittered(wait, &*self.entropy)).await;
+        self.clock.sleep(jittered(wait, &*self.entropy)).await;
     }
 
     async fn take_over(&self, owner: &str) -> Result<Acquired, (Option<u64>, Fault)> {
@@ -208,6 +208,24 @@ fn acquired(object: TurtleObject, version: Version) -> Acquired {
 }
 
 #[async_trait]
+impl Polled for BucketRegistry {
+    /// Asking for the next number alone would cost less, and be wrong: it may have been removed, and an orphan may stand in its place. So
+    /// every poll lists.
+    async fn newest_above(&self, after: u64) -> Result<Option<(Version, Option<Bytes>)>> {
+        let newest = self.newest(after).await.map_err(|(at, fault)| self.error("watch", at, fault))?;
+        Ok(newest.map(|Found { object, version, .. }| (version, object.content)))
+    }
+
+    fn polling(&self) -> Polling {
+        self.polling
+    }
+
+    fn time(&self) -> (&dyn Clock, &dyn Entropy) {
+        (&*self.clock, &*self.entropy)
+    }
+}
+
+#[async_trait]
 impl CheckpointRegistry for BucketRegistry {
     async fn acquire(&self, owner: &str) -> Result<Acquired> {
         let acquired = self.take_over(owner).await.map_err(|(at, fault)| self.error("acquire", at, fault))?;
@@ -237,7 +255,7 @@ impl CheckpointRegistry for BucketRegistry {
     }
 
     fn watch(&self, after: Option<Version>) -> BoxStream<'static, Result<Versioned>> {
-        watch::watch(self.clone(), after.map_or(0, |version| version.sequence))
+        watch(self.clone(), after.map_or(0, |version| version.sequence))
     }
 
     fn guarantees(&self) -> Guarantees {

@@ -19,7 +19,6 @@ mod register_registry;
 #[cfg(test)]
 mod simulation_test;
 mod swap_register;
-mod watch;
 
 pub(crate) use envelope::Envelope;
 #[cfg(feature = "etcd")]

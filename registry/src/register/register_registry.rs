@@ -11,9 +11,9 @@ use plastron_sources::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 
 use super::envelope::{Envelope, MAX_FRAME_BYTES};
 use super::swap_register::{RegisterFault, SwapRegister, Swapped};
-use super::watch::{self, Polling};
 use crate::checkpoint_registry::CheckpointRegistry;
 use crate::error::{Error, Fault, Result};
+use crate::polling::{Polled, Polling, jittered, watch};
 use crate::turtle_object::{MAX_CONTENT_BYTES, MAX_OWNER_BYTES, TurtleObject};
 use crate::version::{Acquired, Fence, Guarantees, Version, Versioned};
 
@@ -28,9 +28,9 @@ const MAX_AROUND_BYTES: usize = MAX_FRAME_BYTES + 76 + MAX_OWNER_BYTES;
 #[derive(Clone)]
 pub struct RegisterRegistry {
     pub(super) register: Arc<dyn SwapRegister>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) polling: Polling,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    polling: Polling,
     /// What was found last. It may be old: what is concluded from it is true all the same, or found out by the swap.
     known: Arc<Mutex<Option<Bytes>>>,
 }
@@ -83,7 +83,7 @@ impl RegisterRegistry {
         for attempt in 0..MAX_ATTEMPTS {
             if attempt > 0 {
                 let wait = (MAX_WAIT / 200).saturating_mul(1 << attempt.min(16)).min(MAX_WAIT);
-                self.clock.sleep(watch::jittered(wait, &*self.entropy)).await;
+                self.clock.sleep(jittered(wait, &*self.entropy)).await;
             }
             let newest = match self.newest().await {
                 Err(fault) if fault.kind().is_retryable() && unknown.is_some() => continue,
@@ -204,6 +204,23 @@ fn acquired(object: TurtleObject, version: Version) -> Acquired {
 }
 
 #[async_trait]
+impl Polled for RegisterRegistry {
+    async fn newest_above(&self, after: u64) -> Result<Option<(Version, Option<Bytes>)>> {
+        let newest = self.newest().await.map_err(|fault| self.error("watch", fault))?;
+        let newest = newest.map(|(_, found)| (found.version, found.turtle.content));
+        Ok(newest.filter(|(version, _)| version.sequence > after))
+    }
+
+    fn polling(&self) -> Polling {
+        self.polling
+    }
+
+    fn time(&self) -> (&dyn Clock, &dyn Entropy) {
+        (&*self.clock, &*self.entropy)
+    }
+}
+
+#[async_trait]
 impl CheckpointRegistry for RegisterRegistry {
     async fn acquire(&self, owner: &str) -> Result<Acquired> {
         let acquired = self.take_over(owner).await.map_err(|fault| self.error("acquire", fault))?;
@@ -222,7 +239,7 @@ impl CheckpointRegistry for RegisterRegistry {
     }
 
     fn watch(&self, after: Option<Version>) -> BoxStream<'static, Result<Versioned>> {
-        watch::watch(self.clone(), after.map_or(0, |version| version.sequence))
+        watch(self.clone(), after.map_or(0, |version| version.sequence))
     }
 
     fn guarantees(&self) -> Guarantees {
