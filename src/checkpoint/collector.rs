@@ -27,7 +27,7 @@ use super::collector_report::CollectorReport;
 use super::kek;
 use super::listing::{Listed, list};
 use super::pins::Pins;
-use super::published::{Published, turtle_name};
+use super::published::Published;
 use super::volume::Volume;
 use crate::page_log::{InUse, LogObject, Lsn, Reach};
 
@@ -110,7 +110,7 @@ impl Collector {
         for (sequence, size) in superseded {
             if self.dry_run || self.volume.turtles.remove(sequence).await? {
                 report.removed_turtles += 1;
-                report.count(turtle_name(sequence), size);
+                report.count(ListedTurtle::object_name(sequence), size);
             }
         }
         let pins = Pins::read(&self.volume, self.volume.retention.window).await?;

@@ -12,14 +12,12 @@ use super::history::History;
 use super::kek::{self, Kek};
 use super::listing::list;
 use super::pins::Pins;
-use super::published::{Published, turtle_name};
+use super::published::Published;
 use super::volume::Volume;
 use crate::page_log::{LogObject, Lsn, PageLog, Reach};
 
 /// Everything that Plastron keeps under a prefix.
 const ALL: &str = "_plastron/";
-/// What is Plastron's and not a database's: proofs of conditional creates, sums of objects, claims.
-const TURTLES: &str = "_plastron/turtle/";
 
 /// What an inspection found.
 #[derive(Debug, Default)]
@@ -157,12 +155,12 @@ impl Inspector {
             if log || kek {
                 found.unreached_objects += 1;
                 found.unreached_bytes += object.size;
-            } else if [LogObject::SEGMENTS, LogObject::RUNS, kek::KEKS, TURTLES]
+            } else if [LogObject::SEGMENTS, LogObject::RUNS, kek::KEKS, ListedTurtle::PREFIX]
                 .iter()
                 .any(|ours| object.name.starts_with(ours))
                 && LogObject::parse(&object.name).is_none()
                 && kek::lsn_in(&object.name).is_none()
-                && !is_turtle(&object.name)
+                && ListedTurtle::sequence_in(&object.name).is_none()
             {
                 let check = "it has a name that nothing of a database has; find out who wrote it".to_owned();
                 found.faults.push(CheckpointFault::Corrupt { object: object.name.clone(), check });
@@ -206,15 +204,10 @@ impl Inspector {
         let named = page.and_then(|page| page.key_provider).map(|provider| provider.lsn);
         let kek = turtle.kek.as_ref().map(|kek| kek.lsn);
         if turtle.turtle_page_lsn != 0 && named != kek {
-            let object = turtle_name(published.version.sequence);
+            let object = ListedTurtle::object_name(published.version.sequence);
             let check = format!("it names the KEK page at LSN {kek:?}, and its turtle page that at {named:?}");
             return Err(CheckpointFault::Corrupt { object, check });
         }
         Ok(())
     }
-}
-
-fn is_turtle(name: &str) -> bool {
-    let number = name.strip_prefix(TURTLES).and_then(|rest| rest.strip_suffix(".turtle"));
-    number.is_some_and(|number| number.len() == 20 && number.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -1,7 +1,7 @@
 //! A checkpoint as the registry gives it, decoded.
 
 use bytes::Bytes;
-use plastron_registry::{Turtle, Version, Versioned};
+use plastron_registry::{ListedTurtle, Turtle, Version, Versioned};
 
 use super::CheckpointFault;
 use super::checkpoint_info::CheckpointInfo;
@@ -17,18 +17,13 @@ pub(crate) struct Published {
     pub(crate) state: LogState,
 }
 
-/// The name of a turtle object, for messages.
-pub(crate) fn turtle_name(sequence: u64) -> String {
-    format!("_plastron/turtle/{sequence:020}.turtle")
-}
-
 impl Published {
     /// What stands in `content`.
     ///
     /// # Errors
     /// `Corrupt`, or `Unsupported` for a later version.
     pub(crate) fn decode(version: Version, content: &Bytes) -> Result<Self, CheckpointFault> {
-        let name = turtle_name(version.sequence);
+        let name = ListedTurtle::object_name(version.sequence);
         let turtle = Turtle::decode(content).map_err(CheckpointFault::format(name.as_str()))?;
         let state = LogState::decode(&turtle.log_state, &name)?;
         if state.last_lsn().get() > turtle.checkpoint_lsn {

@@ -7,45 +7,7 @@
 use std::collections::HashSet;
 
 use super::intake::Intake;
-
-/// An object of a log, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum LogObject {
-    /// `_plastron/log/<epoch>-<sequence>.seg`.
-    Segment { epoch: u64, sequence: u64 },
-    /// `_plastron/index/<epoch>-<number>.idx`.
-    Run { epoch: u64, number: u64 },
-}
-
-impl LogObject {
-    /// Where segments stand.
-    pub(crate) const SEGMENTS: &'static str = "_plastron/log/";
-    /// Where index runs stand.
-    pub(crate) const RUNS: &'static str = "_plastron/index/";
-
-    /// The object of that name; none for other names.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        let segment = name.strip_prefix(Self::SEGMENTS).and_then(|rest| rest.strip_suffix(".seg"));
-        let run = name.strip_prefix(Self::RUNS).and_then(|rest| rest.strip_suffix(".idx"));
-        let (epoch, number) = segment.or(run)?.split_once('-')?;
-        let decimal = |text: &str| {
-            let plain = text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_digit());
-            text.parse::<u64>().ok().filter(|_| plain)
-        };
-        let (epoch, number) = (decimal(epoch)?, decimal(number)?);
-        Some(match segment {
-            Some(_) => Self::Segment { epoch, sequence: number },
-            None => Self::Run { epoch, number },
-        })
-    }
-
-    /// The epoch of its writer.
-    pub(crate) fn epoch(self) -> u64 {
-        match self {
-            Self::Segment { epoch, .. } | Self::Run { epoch, .. } => epoch,
-        }
-    }
-}
+use super::log_object::LogObject;
 
 /// Which objects of a writer's own epoch a later state may name.
 #[derive(Debug, Clone)]
@@ -80,22 +42,6 @@ impl InUse {
             LogObject::Run { epoch, number } => {
                 epoch == self.epoch && number < self.next_run && !self.runs.contains(&number)
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_told_apart() {
-        let segment = "_plastron/log/00000000000000000003-00000000000000000007.seg";
-        assert_eq!(LogObject::parse(segment), Some(LogObject::Segment { epoch: 3, sequence: 7 }));
-        let run = "_plastron/index/00000000000000000003-00000000000000000007.idx";
-        assert_eq!(LogObject::parse(run), Some(LogObject::Run { epoch: 3, number: 7 }));
-        for other in ["_plastron/log/3-7.seg", "_plastron/log/x.seg", "_plastron/kek/00000000000000000007.kek", ""] {
-            assert_eq!(LogObject::parse(other), None, "{other}");
         }
     }
 }

@@ -13,6 +13,8 @@ use plastron_sources::clock::{Entropy, SystemEntropy};
 use plastron_sources::{Bucket, Object, ObjectWriter, Provider, Result};
 use tokio::sync::OnceCell;
 
+use super::log_object::LogObject;
+
 /// Most objects whose size and checksums are kept in memory: about a kilobyte each.
 const KNOWN_OBJECTS: u64 = 8192;
 
@@ -77,11 +79,6 @@ impl Home {
     }
 }
 
-/// The epoch in the name of a segment or index run: what stands between the last slash and the hyphen.
-pub(crate) fn epoch_in(name: &str) -> Option<u64> {
-    name.rsplit_once('/')?.1.split_once('-')?.0.parse().ok()
-}
-
 /// The objects of a log in a bucket; a clone's are in several.
 pub(crate) struct BucketObjects {
     /// Where what was written before the log was cloned is, by rising epoch.
@@ -103,8 +100,8 @@ impl BucketObjects {
 
     /// Where the object is.
     fn home(&self, name: &str) -> &Home {
-        let Some(epoch) = epoch_in(name) else { return &self.own };
-        self.ancestors.iter().find(|home| epoch <= home.last_epoch).unwrap_or(&self.own)
+        let Some(object) = LogObject::parse(name) else { return &self.own };
+        self.ancestors.iter().find(|home| object.epoch() <= home.last_epoch).unwrap_or(&self.own)
     }
 
     fn origin(&self, name: &str, size: u64) -> Arc<Origin> {

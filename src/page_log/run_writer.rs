@@ -5,6 +5,7 @@ use super::codec::{
     BlockPlace, IndexBlockBuilder, IndexEntry, PageFilterBuilder, RUN_HEADER_BYTES, RunHeader, RunRef, RunTail,
     RunTailParts, SegmentRef,
 };
+use super::log_object::LogObject;
 use super::lsn::Lsn;
 use super::objects::{LogObjectWriter, LogObjects};
 use super::record::Key;
@@ -55,7 +56,7 @@ impl RunWriter {
     }
 
     fn name(header: &RunHeader) -> String {
-        format!("_plastron/index/{:020}-{:020}.idx", header.epoch, header.number)
+        LogObject::Run { epoch: header.epoch, number: header.number }.object_name()
     }
 
     /// Adds an entry, which is above all others; its segment is counted as in the table that is given at the end.

@@ -2,6 +2,7 @@
 
 use super::Damage;
 use super::numbers::{Cursor, put_varint};
+use crate::page_log::log_object::LogObject;
 use crate::page_log::lsn::Lsn;
 
 const LIMITED: u8 = 1;
@@ -26,7 +27,7 @@ pub struct RunRef {
 impl RunRef {
     /// The object's name in the bucket.
     pub fn object_name(&self) -> String {
-        format!("_plastron/index/{:020}-{:020}.idx", self.epoch, self.number)
+        LogObject::Run { epoch: self.epoch, number: self.number }.object_name()
     }
 
     /// The lowest LSN that it speaks of: that of its oldest segment's first record.

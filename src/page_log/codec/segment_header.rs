@@ -5,6 +5,7 @@ use plastron_keys::{Binding, MAX_WRAPPED_KEY_BYTES};
 
 use super::Damage;
 use super::numbers::{Cursor, check_version, checked, put_crc};
+use crate::page_log::log_object::LogObject;
 use crate::page_log::lsn::Lsn;
 
 /// First bytes of every segment.
@@ -37,7 +38,7 @@ impl SegmentIdentity {
 
     /// The object's name.
     pub(crate) fn object_name(&self) -> String {
-        format!("_plastron/log/{:020}-{:020}.seg", self.epoch, self.sequence)
+        LogObject::Segment { epoch: self.epoch, sequence: self.sequence }.object_name()
     }
 }
 
