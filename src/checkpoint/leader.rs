@@ -4,8 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use plastron_config::ErrorKind;
-use plastron_keys::{KekPage, KeyBlob, PendingBlob};
 use plastron_registry::{Ancestor, CheckpointString, Leadership, Turtle, TurtlePage};
 use tokio::sync::MutexGuard;
 use tokio::task::JoinHandle;
@@ -15,15 +13,13 @@ use super::checkpoint_info::CheckpointInfo;
 use super::collector::Collector;
 use super::collector_report::CollectorReport;
 use super::follower::Follower;
-use super::kek::{self, Kek};
+use super::kek::Kek;
+use super::leader_keys::{Telling, load_newest_kek};
 use super::published::Published;
 use super::request::{CheckpointRequest, Completion};
-use super::reserved::{KEK_TABLE, ONLY_PAGE, TURTLE_TABLE, engine_table};
+use super::reserved::{ONLY_PAGE, TURTLE_TABLE, engine_table};
 use super::volume::Volume;
 use crate::page_log::{LogState, Lsn, PageLog, PageLogFault, PutArgs, TableHandle};
-
-/// Times that the newest checkpoint is read again because it was removed while it was read.
-const MAX_ATTEMPTS: u32 = 8;
 
 /// The one writer of a database. Cheap to clone; clones are the same leader, and all calls are concurrent; checkpoints come one after
 /// the other.
@@ -38,9 +34,9 @@ pub struct Leader {
     collecting: Arc<Collecting>,
 }
 
-struct Inner {
-    volume: Volume,
-    log: PageLog,
+pub(super) struct Inner {
+    pub(super) volume: Volume,
+    pub(super) log: PageLog,
     ancestors: Vec<Ancestor>,
     publishing: tokio::sync::Mutex<Publishing>,
 }
@@ -55,13 +51,13 @@ impl Drop for Collecting {
 }
 
 /// What checkpoints change, one at a time.
-struct Publishing {
+pub(super) struct Publishing {
     leadership: Leadership,
     /// The last completed checkpoint.
     completed: Option<CheckpointInfo>,
-    kek: Option<Kek>,
+    pub(super) kek: Option<Kek>,
     /// A KEK page of which the module is being told that it is in force.
-    telling: Option<Telling>,
+    pub(super) telling: Option<Telling>,
     /// What may have been published without anybody knowing.
     unknown: Option<Unknown>,
 }
@@ -73,12 +69,6 @@ struct Unknown {
     content: Bytes,
 }
 
-/// The module hears of its KEK page by itself: once it has begun to, it may not be forgotten that the page is in force.
-struct Telling {
-    kek: Kek,
-    told: JoinHandle<Result<(), plastron_keys::Error>>,
-}
-
 /// Where a turtle page was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -87,13 +77,6 @@ pub struct TurtlePagePlace {
     pub lsn: Lsn,
     /// Its CRC32C.
     pub checksum: u32,
-}
-
-/// A KEK page that is being written. Dropped, the module counts it as failed.
-struct Persisting {
-    /// What the module waits to hear of; none for a page that is written again because its record was abandoned.
-    pending: Option<PendingBlob>,
-    kek: Kek,
 }
 
 impl Leader {
@@ -144,7 +127,7 @@ impl Leader {
     /// A handle to one of the engine's tables.
     ///
     /// # Errors
-    /// `Invalid` for [`KEK_TABLE`] and [`TURTLE_TABLE`].
+    /// `Invalid` for [`KEK_TABLE`](super::KEK_TABLE) and [`TURTLE_TABLE`].
     pub fn table(&self, table: u64) -> Result<TableHandle, CheckpointFault> {
         engine_table(table).map(|table| self.inner.log.table(table))
     }
@@ -192,27 +175,19 @@ impl Leader {
         let persisting = self.inner.begin_kek(&publishing, request.timestamp).await?;
         let kek_lsn = persisting.as_ref().map(|persisting| persisting.kek.lsn);
         let kek_lsn = kek_lsn.or(publishing.kek.as_ref().map(|kek| kek.lsn)).unwrap_or(Lsn::NONE);
-        let prepared = async {
+        // Everything that has to be in the bucket before the turtle goes there at once.
+        let written = async {
             let page = self.inner.put_turtle_page(&request.turtle_page(kek_lsn)).await?;
-            Ok::<_, CheckpointFault>((page, log.allocate_lsn()?))
+            let lsn = log.allocate_lsn()?;
+            self.inner.make_durable(lsn, persisting.as_ref()).await?;
+            Ok::<_, CheckpointFault>((page, lsn))
         };
-        let (page, lsn) = match (prepared.await, persisting) {
-            (Ok((page, lsn)), None) => {
-                log.flush_now(lsn).await?;
-                (page, lsn)
-            }
-            (Ok((page, lsn)), Some(persisting)) => {
-                let durable = futures::future::try_join(self.inner.flush(lsn), self.inner.create_kek(&persisting.kek));
-                let durable = durable.await.map(drop);
-                self.inner.finish_kek(&mut publishing, persisting, durable).await?;
-                (page, lsn)
-            }
-            (Err(fault), Some(persisting)) => {
-                self.inner.finish_kek(&mut publishing, persisting, Err(fault.clone())).await?;
-                return Err(fault);
-            }
-            (Err(fault), None) => return Err(fault),
-        };
+        let written = written.await;
+        if let Some(persisting) = persisting {
+            let outcome = written.as_ref().map(|_| ()).map_err(Clone::clone);
+            self.inner.finish_kek(&mut publishing, persisting, outcome).await?;
+        }
+        let (page, lsn) = written?;
         let info = self.inner.publish(&mut publishing, lsn, request.completion(page.lsn)).await?;
         let string = CheckpointString {
             metadata_lsn: page.lsn.get(),
@@ -230,9 +205,7 @@ impl Leader {
     pub async fn persist_keys(&self, timestamp: u64) -> Result<Lsn, CheckpointFault> {
         let mut publishing = self.inner.publishing().await;
         if let Some(persisting) = self.inner.begin_kek(&publishing, timestamp).await? {
-            let lsn = persisting.kek.lsn;
-            let durable = futures::future::try_join(self.inner.flush(lsn), self.inner.create_kek(&persisting.kek));
-            let durable = durable.await.map(drop);
+            let durable = self.inner.make_durable(persisting.kek.lsn, Some(&persisting)).await;
             self.inner.finish_kek(&mut publishing, persisting, durable).await?;
         }
         Ok(publishing.kek.as_ref().map_or(Lsn::NONE, |kek| kek.lsn))
@@ -342,90 +315,6 @@ impl Inner {
         }
     }
 
-    async fn flush(&self, lsn: Lsn) -> Result<(), CheckpointFault> {
-        Ok(self.log.flush_now(lsn).await?)
-    }
-
-    async fn create_kek(&self, kek: &Kek) -> Result<(), CheckpointFault> {
-        self.volume.system().put(&kek::object_name(kek.lsn), kek.page.clone()).await?;
-        Ok(())
-    }
-
-    /// Asks for the blob, and puts the KEK page if it has changed, or if its record was abandoned.
-    async fn begin_kek(&self, publishing: &Publishing, timestamp: u64) -> Result<Option<Persisting>, CheckpointFault> {
-        let pending = match self.volume.keys.get_key_blob().await? {
-            KeyBlob::Unchanged => None,
-            KeyBlob::Changed(pending) => Some(pending),
-        };
-        let page = match (&pending, &publishing.kek) {
-            (Some(pending), _) => {
-                let page = KekPage { timestamp, blob: pending.blob().clone() };
-                page.encode().map_err(|fault| CheckpointFault::kek_page("write", "a new KEK page", fault))?
-            }
-            (None, Some(kek)) if !kek.in_log => kek.page.clone(),
-            (None, _) => return Ok(None),
-        };
-        let put = self.log.table(KEK_TABLE).put(ONLY_PAGE, PutArgs::full(), page.clone()).await;
-        match (put, pending) {
-            (Ok(lsn), pending) => Ok(Some(Persisting { pending, kek: Kek { lsn, page, in_log: true } })),
-            (Err(fault), Some(pending)) => {
-                self.volume.keys.get_key_complete(pending, Err(fault.to_string())).await?;
-                Err(fault.into())
-            }
-            (Err(fault), None) => Err(fault.into()),
-        }
-    }
-
-    /// Tells the module what became of its KEK page, which is in force from then on if it is in the bucket.
-    async fn finish_kek(
-        &self,
-        publishing: &mut Publishing,
-        persisting: Persisting,
-        outcome: Result<(), CheckpointFault>,
-    ) -> Result<(), CheckpointFault> {
-        let Persisting { pending, kek } = persisting;
-        match (pending, outcome) {
-            (Some(pending), Ok(())) => {
-                let (keys, lsn) = (self.volume.keys.clone(), kek.lsn.get());
-                let told = tokio::spawn(async move { keys.get_key_complete(pending, Ok(lsn)).await });
-                publishing.telling = Some(Telling { kek, told });
-                self.hear(publishing).await
-            }
-            (Some(pending), Err(fault)) => {
-                // Why it failed matters more than that the module did not like to hear it.
-                drop(self.volume.keys.get_key_complete(pending, Err(fault.to_string())).await);
-                Err(fault)
-            }
-            (None, outcome) => {
-                outcome?;
-                self.put_in_force(publishing, kek);
-                Ok(())
-            }
-        }
-    }
-
-    fn put_in_force(&self, publishing: &mut Publishing, kek: Kek) {
-        self.log.set_kek_lsn(kek.lsn);
-        publishing.kek = Some(kek);
-    }
-
-    /// Waits until the module has heard of its KEK page, if it is being told: also if the call that told it was dropped.
-    async fn hear(&self, publishing: &mut Publishing) -> Result<(), CheckpointFault> {
-        let Some(telling) = &mut publishing.telling else { return Ok(()) };
-        let told = (&mut telling.told).await;
-        let Some(Telling { kek, .. }) = publishing.telling.take() else { return Ok(()) };
-        match told {
-            Ok(told) => told?,
-            Err(_) => {
-                return Err(CheckpointFault::Invalid(
-                    "the key module was stopped while it was told of its KEK page".to_owned(),
-                ));
-            }
-        }
-        self.put_in_force(publishing, kek);
-        Ok(())
-    }
-
     /// What changes with a checkpoint, with the KEK that is in force.
     async fn publishing(&self) -> MutexGuard<'_, Publishing> {
         let mut publishing = self.publishing.lock().await;
@@ -489,24 +378,6 @@ impl Inner {
         tracing::info!(volume = %self.volume.address(), turtle = info.sequence, lsn = %info.lsn, "completed a checkpoint");
         publishing.completed = Some(info.clone());
         Ok(info)
-    }
-}
-
-/// Gives the key module the KEK page of the newest checkpoint.
-async fn load_newest_kek(volume: &Volume) -> Result<Option<Kek>, CheckpointFault> {
-    let mut attempts = 0;
-    loop {
-        let Some(newest) = Published::newest(volume).await? else { return Ok(None) };
-        match Kek::load(volume, &newest.turtle, None).await {
-            // Superseded and removed while this process slept?
-            Err(fault) if fault.kind() == ErrorKind::NotFound && attempts < MAX_ATTEMPTS => {
-                if Published::newest(volume).await?.is_some_and(|now| now.version == newest.version) {
-                    return Err(fault);
-                }
-                attempts += 1;
-            }
-            loaded => return loaded,
-        }
     }
 }
 

@@ -39,6 +39,7 @@ mod history;
 mod inspector;
 mod kek;
 mod leader;
+mod leader_keys;
 mod listing;
 mod pins;
 mod published;
