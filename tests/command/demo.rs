@@ -97,6 +97,20 @@ fn a_checkout_is_stored_without_history_and_build_products() {
 }
 
 #[test]
+fn the_processes_of_the_main_job_leave_out_what_the_first_one_leaves_out() {
+    let place = Place::with_store(None);
+    place.write("project/Cargo.toml", "[package]");
+    place.write("project/src/lib.rs", "//! x");
+    place.write("project/target/debug/big", bytes(100_000));
+    place.write("project/.git/HEAD", "ref");
+    let mut command = place.command(&["--json", "demo"]);
+    let done: crate::run::Done = command.current_dir(place.path("project")).output().unwrap().into();
+    assert_eq!(done.code, 0, "{done:?}");
+    let record = &done.records()[0];
+    assert_eq!((&record["files"], &record["bytes"], &record["pages"]), (&2.into(), &14.into(), &2.into()), "{record}");
+}
+
+#[test]
 fn a_store_that_is_given_is_left_as_it_was() {
     let place = Place::new();
     input(&place);

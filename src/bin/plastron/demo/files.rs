@@ -188,7 +188,7 @@ mod tests {
             fs::write(path(name), if name == "empty" { vec![] } else { vec![7; 100_000] }).unwrap();
         }
         let context = Context::new(Output::new(true, true), Some("source=memory_store,bucket=b".into()), false);
-        let input = Input::find(Some(directory.path().to_owned())).unwrap();
+        let input = Input::find(Some(directory.path().to_owned()), false).unwrap();
         let play = Files::prepare(&context, input, 2).await.unwrap();
         let files = play.store.file_system().clone();
         let mut different = Vec::new();

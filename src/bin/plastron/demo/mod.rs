@@ -61,13 +61,17 @@ pub(crate) struct Demo {
     /// What this process plays in a demo that another one directs
     #[arg(long, hide = true, value_enum)]
     role: Option<Role>,
+
+    /// Whether the directory is a checkout, of which history and build products are left out
+    #[arg(long, hide = true, requires = "role")]
+    checkout: bool,
 }
 
 impl Demo {
     /// Runs the command.
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
-        let given = self.input;
-        let input = tokio::task::spawn_blocking(move || Input::find(given)).await??;
+        let (given, checkout) = (self.input, self.checkout);
+        let input = tokio::task::spawn_blocking(move || Input::find(given, checkout)).await??;
         if let Some(role) = self.role {
             return Box::pin(role.play(context, input)).await;
         }

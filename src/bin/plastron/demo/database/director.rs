@@ -45,14 +45,14 @@ async fn play(context: &Context, stage: &Stage, input: &Input) -> Result<Story> 
     let (third, two_thirds, almost) = (files / 3, files * 2 / 3, files - files / 6);
     let mut story = Story::new(input, stage.store.bucket().address());
     let mut cost = Cost::default();
-    let leader = |name| Player::start(name, Role::Leader, &stage.text, &input.directory);
+    let leader = |name| Player::start(name, Role::Leader, &stage.text, input);
 
     story.tell(context, "the first leader loads a third of the files");
     let mut first = leader("the first leader")?;
     first.answer().await?;
     story.loaded(&first.order(&format!("load 0 {third}")).await?);
     let checkpoint = complete(&mut first, &mut story, "first").await?;
-    let follower = Player::start("the follower", Role::Follower, &stage.text, &input.directory)?;
+    let follower = Player::start("the follower", Role::Follower, &stage.text, input)?;
     let mut audience = Audience { player: follower, compared: Vec::new() };
     audience.sees(checkpoint).await?;
 

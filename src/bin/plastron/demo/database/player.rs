@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::role::Role;
+use crate::demo::input::Input;
 use crate::failure::{Failure, Result};
 
 /// Longest wait for an answer. A large directory on a slow bucket takes its time; nothing takes for ever.
@@ -44,7 +45,7 @@ impl Cost {
 
 impl Player {
     /// Starts a process of this very program. The store string may hold secrets, so it goes through the environment.
-    pub(super) fn start(name: &'static str, role: Role, store: &str, input: &std::path::Path) -> Result<Self> {
+    pub(super) fn start(name: &'static str, role: Role, store: &str, input: &Input) -> Result<Self> {
         let program =
             std::env::current_exe().map_err(|error| Failure::other(format!("cannot find this program: {error}")))?;
         let role = match role {
@@ -52,7 +53,9 @@ impl Player {
             Role::Follower => "follower",
         };
         let mut command = Command::new(program);
-        command.args(["--json", "demo", "--role", role, "--input"]).arg(input).env("PLASTRON_STORE", store);
+        command.args(["--json", "demo", "--role", role, "--input"]).arg(&input.directory).env("PLASTRON_STORE", store);
+        // The same files in the same order: orders name them by number.
+        command.args(input.checkout.then_some("--checkout"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
         let failed = |error| Failure::other(format!("cannot start {name}: {error}"));
         let mut child = command.spawn().map_err(failed)?;

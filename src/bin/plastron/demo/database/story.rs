@@ -48,6 +48,8 @@ pub(super) struct Story {
     input: String,
     store: String,
     files: u64,
+    /// Bytes of the files, as the director found them.
+    found_bytes: u64,
     pages: u64,
     deltas: u64,
     bytes: u64,
@@ -109,6 +111,7 @@ impl Story {
             input: input.directory.to_string_lossy().into_owned(),
             store: store.to_owned(),
             files: input.walk.files.len() as u64,
+            found_bytes: input.walk.bytes(),
             pages: 0,
             deltas: 0,
             bytes: 0,
@@ -146,6 +149,12 @@ impl Story {
     /// Everything that is not as it should be.
     fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
+        if self.bytes != self.found_bytes {
+            let (bytes, found) = (self.bytes, self.found_bytes);
+            wrong.push(format!(
+                "the leaders loaded {bytes} bytes of files that have {found}; did anybody change them meanwhile?"
+            ));
+        }
         for compared in &self.compared {
             for name in &compared.different {
                 wrong.push(format!("in the checkpoint at LSN {}, {} differs", compared.lsn, printable(name)));
