@@ -126,7 +126,7 @@ pub(crate) struct Lookup {
     /// Whose signatures are wanted.
     #[arg(long, value_enum, default_value_t = Wanted::Verifiers)]
     pub(crate) quorum: Wanted,
-    /// Seconds to wait for them.
+    /// Seconds to wait for them, and for a replica that is coming up.
     #[arg(long, default_value_t = 10)]
     pub(crate) wait_s: u64,
     /// The replica, instead of the one in the directory.

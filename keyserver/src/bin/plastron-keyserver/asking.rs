@@ -62,6 +62,29 @@ fn profile(keys: &[String]) -> Result<Profile> {
     Profile::new(&*key_file::random::<32>()?, map)
 }
 
+/// How long a replica that is coming up, and signatures that are on their way, are waited for before a change.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What `name` has; waits up to `patience` for a replica that does not answer yet, for signatures that are on their way, and for what this
+/// client has seen already.
+async fn look_up(client: &Client, name: &str, epoch: u64, quorum: Quorum, patience: Duration) -> Result<Verified> {
+    let start = SystemClock.monotonic();
+    loop {
+        let error = match client.lookup(name, epoch, quorum.clone()).await {
+            Ok(verified) => return Ok(verified),
+            Err(error) => error,
+        };
+        let passing = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Unavailable)
+            || matches!(error, Error::Unverified(plastron_keyserver::Unverified::Older { .. }));
+        if !passing || SystemClock.monotonic() - start >= patience {
+            return Err(error);
+        }
+        SystemClock.sleep(PAUSE).await;
+    }
+}
+
 async fn submit(client: &Client, update: Update) -> Result<Answer> {
     let (name, version) = (update.name.clone(), update.signed.entry.version);
     let epoch = client.update(&update).await?;
@@ -81,7 +104,7 @@ async fn submit(client: &Client, update: Update) -> Result<Answer> {
 
 pub(crate) async fn register(directory: &Path, change: &Change) -> Result<Answer> {
     let client = client(directory, change.at.as_deref())?;
-    let now = client.lookup(&change.name, 0, Quorum::Replicas).await?;
+    let now = look_up(&client, &change.name, 0, Quorum::Replicas, PATIENCE).await?;
     if now.found.is_some() {
         let why = format!("{} is registered already; use update", change.name);
         return Err(Error::Invalid { what: "name", why });
@@ -103,7 +126,7 @@ pub(crate) async fn register(directory: &Path, change: &Change) -> Result<Answer
 
 pub(crate) async fn update(directory: &Path, change: &Change) -> Result<Answer> {
     let client = client(directory, change.at.as_deref())?;
-    let now = client.lookup(&change.name, 0, Quorum::Replicas).await?;
+    let now = look_up(&client, &change.name, 0, Quorum::Replicas, PATIENCE).await?;
     let missing = || Error::NotFound { what: "name", why: format!("{} is not registered; use register", change.name) };
     let (last, _) = now.found.ok_or_else(missing)?;
     let owner: SigningKey = key_file::signing(&files::owner(directory, &change.name))?;
@@ -130,21 +153,9 @@ fn found(name: &str, verified: &Verified) -> Answer {
 
 pub(crate) async fn lookup(directory: &Path, lookup: &Lookup) -> Result<Answer> {
     let client = client(directory, lookup.at.as_deref())?;
-    let start = SystemClock.monotonic();
-    loop {
-        match client.lookup(&lookup.name, lookup.epoch, quorum(lookup.quorum)).await {
-            Ok(verified) => return Ok(found(&lookup.name, &verified)),
-            // Signatures may be on their way; what this client has seen already is what it waits for.
-            Err(error)
-                if (error.kind() == ErrorKind::NotFound
-                    || matches!(error, Error::Unverified(plastron_keyserver::Unverified::Older { .. })))
-                    && (SystemClock.monotonic() - start).as_secs() < lookup.wait_s =>
-            {
-                SystemClock.sleep(Duration::from_millis(100)).await;
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let patience = Duration::from_secs(lookup.wait_s);
+    let verified = look_up(&client, &lookup.name, lookup.epoch, quorum(lookup.quorum), patience).await?;
+    Ok(found(&lookup.name, &verified))
 }
 
 pub(crate) async fn history(directory: &Path, history: &History) -> Result<Answer> {
