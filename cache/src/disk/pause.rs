@@ -23,6 +23,7 @@ pub(crate) struct Pause {
 struct State {
     until: Option<Duration>,
     next: Option<Duration>,
+    begun: u64,
     reason: String,
 }
 
@@ -42,14 +43,23 @@ impl Pause {
         let length = state.next.unwrap_or(FIRST);
         state.until = Some(now + length);
         state.next = Some((2 * length).min(LONGEST));
+        state.begun += 1;
         state.reason = error.to_string();
         Some(length)
     }
 
-    /// A write succeeded: the next pause is a short one again.
-    pub(crate) fn end(&self) {
+    /// How many pauses have begun: what a write notes before it starts, for [`Self::end`].
+    pub(crate) fn begun(&self) -> u64 {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).begun
+    }
+
+    /// A write succeeded that started when `begun` pauses had begun: the next pause is a short one again. If another write has failed
+    /// meanwhile, this one says nothing about the file system as it is now.
+    pub(crate) fn end(&self, begun: u64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = State::default();
+        if state.begun == begun {
+            *state = State { begun, ..State::default() };
+        }
     }
 
     /// Why writes are off, if they are.
@@ -80,7 +90,18 @@ mod tests {
             lengths.push(length.as_secs());
         }
         assert_eq!(lengths, [10, 20, 40, 80, 160, 300, 300]);
-        pause.end();
+        pause.end(pause.begun());
         assert_eq!(pause.begin(&error), Some(FIRST));
+    }
+
+    #[test]
+    fn a_write_from_before_a_failure_does_not_end_the_pause() {
+        let pause = Pause::new(ManualClock::new());
+        let begun = pause.begun();
+        pause.begin(&io::Error::from(io::ErrorKind::StorageFull)).unwrap();
+        pause.end(begun);
+        assert!(pause.reason().is_some());
+        pause.end(pause.begun());
+        assert_eq!(pause.reason(), None);
     }
 }

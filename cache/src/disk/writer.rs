@@ -63,6 +63,7 @@ impl Shared {
         if offer.object.number() != offer.number || self.index.has(name) {
             return Ok(Written::Needless);
         }
+        let pauses = self.pause.begun();
         if self.pause.reason().is_some() {
             return Ok(Written::Dropped);
         }
@@ -95,7 +96,7 @@ impl Shared {
             self.ledger.released(charge);
             return Err(error);
         }
-        self.pause.end();
+        self.pause.end(pauses);
         self.stats.add(Event::DiskWrittenBytes, bytes);
         let place = if offer.priority == Priority::Index { Place::Main } else { self.ledger.place_of(name) };
         let entry = Entry::new(*name, charge, 0);
