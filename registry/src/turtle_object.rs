@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::cursor::Cursor;
 use crate::error::Fault;
-use crate::version::Version;
+use crate::version::{Acquired, Fence, Version};
 
 const MAGIC: &[u8; 8] = b"PLSTCTTL";
 /// The newest version of the format, which is the one written.
@@ -48,7 +48,18 @@ pub struct TurtleObject {
     pub content: Option<Bytes>,
 }
 
+/// The sequence or epoch behind `number`.
+pub(crate) fn after(number: u64) -> Result<u64, Fault> {
+    number.checked_add(1).ok_or_else(|| Fault::corrupt(16, format!("there is nothing behind number {number}")))
+}
+
 impl TurtleObject {
+    /// What its leader has who took over with it, or published it last.
+    pub(crate) fn acquired(self, version: Version) -> Acquired {
+        let Self { epoch, writer, opened_at, owner, content, .. } = self;
+        Acquired { fence: Fence { epoch, writer, opened_at, owner }, version, content }
+    }
+
     /// The object in bytes, and its version.
     ///
     /// # Errors

@@ -143,7 +143,7 @@ impl World {
                 Ok(Err(CheckpointFault::PageLog(PageLogFault::Failed { kind: ErrorKind::Unavailable, .. }))) => return,
                 Ok(Err(fault)) => {
                     // What it reads may be gone when others went on.
-                    if fault.kind() != ErrorKind::NotFound || self.store.epoch() == epoch {
+                    if !is_gone(&fault) || self.store.epoch() == epoch {
                         self.store.violation(format!("leader {number} of epoch {epoch}: {fault:?}"));
                     }
                     return;
@@ -299,6 +299,11 @@ impl World {
         }
         self.inspections.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Whether an object was not there.
+fn is_gone(fault: &CheckpointFault) -> bool {
+    matches!(fault, CheckpointFault::PageLog(PageLogFault::Corrupt { check, .. }) if check.starts_with("it is not there"))
 }
 
 /// Drops `call` if it is not done when it was polled so many times: between any two things that it waits for.

@@ -237,7 +237,7 @@ impl PageLogFault {
                 object: error.target().to_owned(),
                 start: 0,
                 end: 0,
-                check: "it is not there; it was removed by hand, or the checkpoint that is being read is no longer retained or pinned"
+                check: "it is not there; another leader has taken over and collected it, or the checkpoint that is being read is no longer retained or pinned, or it was removed by hand"
                     .to_owned(),
             },
             other => other,

@@ -135,6 +135,8 @@ async fn create(shared: &Shared, place: &ObjectPlace, pieces: &[Bytes]) -> Resul
                 Err(again) if again.kind() == ErrorKind::Unavailable && !late => {}
                 // Whose it is was not found out in time.
                 Err(again) if again.kind() == ErrorKind::Unavailable => return Err(again.into()),
+                // Collected between the two requests, as happens to a leader that was overtaken. One attempt leaves one object at the most, so this ends.
+                Err(again) if again.kind() == ErrorKind::NotFound => {}
                 _ => return Err(error.into()),
             },
             ErrorKind::Unavailable if !late => unsure = true,

@@ -16,7 +16,7 @@ use super::objects::{ListedTurtle, TurtleObjects, name};
 use crate::checkpoint_registry::CheckpointRegistry;
 use crate::error::{Error, Fault, Result};
 use crate::polling::{Polled, Polling, jittered, watch};
-use crate::turtle_object::{MAX_CONTENT_BYTES, TurtleObject};
+use crate::turtle_object::{MAX_CONTENT_BYTES, TurtleObject, after};
 use crate::version::{Acquired, Fence, Guarantees, Version, Versioned};
 
 /// Times that taking over is tried when others do the same. Each loss means that somebody else succeeded.
@@ -176,7 +176,7 @@ impl BucketRegistry {
             if let Some(Found { object: last, version, .. }) = newest {
                 if last.writer == writer {
                     // An earlier attempt, whose answer was lost.
-                    return Ok(acquired(last, version));
+                    return Ok(last.acquired(version));
                 }
                 object.sequence = after(last.sequence).map_err(|fault| (Some(last.sequence), fault))?;
                 object.epoch = after(last.epoch).map_err(|fault| (Some(last.sequence), fault))?;
@@ -186,7 +186,7 @@ impl BucketRegistry {
             }
             let at = Some(object.sequence);
             match self.publish(&object).await {
-                Ok(version) => return Ok(acquired(object, version)),
+                Ok(version) => return Ok(object.acquired(version)),
                 Err(fault @ (Fault::Indeterminate { .. } | Fault::Fenced { .. } | Fault::Conflict { .. })) => {
                     unknown = matches!(fault, Fault::Indeterminate { .. }).then_some((at, fault));
                 }
@@ -195,16 +195,6 @@ impl BucketRegistry {
         }
         Err(unknown.unwrap_or((None, Fault::Contended { attempts: MAX_ATTEMPTS })))
     }
-}
-
-/// The number behind `number`.
-fn after(number: u64) -> Result<u64, Fault> {
-    number.checked_add(1).ok_or_else(|| Fault::corrupt(16, format!("there is nothing behind number {number}")))
-}
-
-fn acquired(object: TurtleObject, version: Version) -> Acquired {
-    let TurtleObject { epoch, writer, opened_at, owner, content, .. } = object;
-    Acquired { fence: Fence { epoch, writer, opened_at, owner }, version, content }
 }
 
 #[async_trait]

@@ -14,7 +14,7 @@ use super::swap_register::{RegisterFault, SwapRegister, Swapped};
 use crate::checkpoint_registry::CheckpointRegistry;
 use crate::error::{Error, Fault, Result};
 use crate::polling::{Polled, Polling, jittered, watch};
-use crate::turtle_object::{MAX_CONTENT_BYTES, MAX_OWNER_BYTES, TurtleObject};
+use crate::turtle_object::{MAX_CONTENT_BYTES, MAX_OWNER_BYTES, TurtleObject, after};
 use crate::version::{Acquired, Fence, Guarantees, Version, Versioned};
 
 /// Times that taking over is tried when others do the same.
@@ -105,7 +105,7 @@ impl RegisterRegistry {
                 if let Some(mine) = leaders.iter().find(|leader| leader.writer == writer)
                     && let Some((object, version)) = tried.iter().find(|(object, _)| object.sequence == mine.opened_at)
                 {
-                    return Ok(acquired(object.clone(), *version));
+                    return Ok(object.clone().acquired(*version));
                 }
                 object.sequence = after(envelope.turtle.sequence)?;
                 object.epoch = after(envelope.turtle.epoch)?;
@@ -119,7 +119,7 @@ impl RegisterRegistry {
             match self.register.swap(expected.as_ref(), new.clone()).await {
                 Ok(Swapped::Done) => {
                     self.remember(Some(new));
-                    return Ok(acquired(object, version));
+                    return Ok(object.acquired(version));
                 }
                 Ok(Swapped::Differs(_) | Swapped::Overwritten(_)) => unknown = None,
                 Err(RegisterFault::Unknown(cause)) => {
@@ -191,16 +191,6 @@ impl RegisterRegistry {
         }
         Err(Fault::Contended { attempts: MAX_ATTEMPTS })
     }
-}
-
-/// The number behind `number`.
-fn after(number: u64) -> Result<u64, Fault> {
-    number.checked_add(1).ok_or_else(|| Fault::corrupt(16, format!("there is nothing behind number {number}")))
-}
-
-fn acquired(object: TurtleObject, version: Version) -> Acquired {
-    let TurtleObject { epoch, writer, opened_at, owner, content, .. } = object;
-    Acquired { fence: Fence { epoch, writer, opened_at, owner }, version, content }
 }
 
 #[async_trait]
