@@ -333,7 +333,7 @@ impl PageLog {
     /// # Errors
     /// `Corrupt` for an index; those of the bucket. Everything is as it was then.
     pub async fn merge_indexes(&self) -> Result<(), PageLogFault> {
-        merge_once(&self.shared, 1).await.map(drop)
+        merge_once(&self.shared, 1).await.map(drop).map_err(PageLogFault::of_gone)
     }
 
     /// What the log holds and has under way.

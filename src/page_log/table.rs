@@ -121,7 +121,7 @@ impl TableHandle {
         after: Option<u64>,
         count: usize,
     ) -> Result<(Vec<u64>, Option<u64>), PageLogFault> {
-        self.log.shared.page_ids(self.table, lsn, after, count.max(1)).await
+        self.log.shared.page_ids(self.table, lsn, after, count.max(1)).await.map_err(PageLogFault::of_gone)
     }
 
     /// Whether there is a victim cache.
