@@ -14,13 +14,16 @@
 //!
 //! # Layers
 //! `value`, `storage_url`, `allow_list` and `address` are vocabulary; `checkpoint_store` decides and writes; `wire` speaks HTTP; `service` joins them;
-//! `quorum` stands on `wire` and on the decisions, never on the service. Features: `service` for instances, `command` for the command.
+//! `quorum` stands on `wire` and on the decisions, never on the service. `etcd` is a client of another strictly consistent store, for the crates above, and stands on
+//! `wire` alone. Features: `service` for instances, `command` for the command, `etcd` for that client.
 
 mod address;
 mod allow_list;
 mod checkpoint_store;
 mod conf;
 mod error;
+#[cfg(feature = "etcd")]
+pub mod etcd;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod protocol;
@@ -50,6 +53,8 @@ pub use storage_url::{MAX_STORAGE_URL_BYTES, Origin, Scheme, StorageUrl};
 pub use value::{
     CHECK_POINT_BYTES, CheckPoint, Epoch, Held, InstanceId, MAX_MEMBERS, MAX_VALUE_BYTES, Members, Stamp, admit,
 };
+#[cfg(feature = "etcd")]
+pub use wire::HttpStream;
 pub use wire::{
     AddressRule, Answer, HttpClient, HttpClientOptions, Resolver, Resolving, SystemResolver, WireError, client_config,
     client_config_with_identity,

@@ -67,7 +67,7 @@ impl HttpClientOptions {
     }
 }
 
-type Sender = SendRequest<Full<Bytes>>;
+pub(super) type Sender = SendRequest<Full<Bytes>>;
 
 #[derive(Debug)]
 struct Idle {
@@ -116,6 +116,27 @@ impl HttpClient {
         let mut sender = self.connect(origin).await?;
         let response = sender.send_request(request).await.map_err(|error| WireError::Broken(error.to_string()))?;
         self.finish(origin, sender, response, limit).await
+    }
+
+    /// Sends `request` on a connection of its own, and gives the answer to be read as it comes.
+    ///
+    /// # Errors
+    /// A [`WireError`].
+    #[cfg(feature = "etcd")]
+    pub async fn begin(
+        &self,
+        origin: &Origin,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<super::stream::HttpStream, WireError> {
+        let host = http::HeaderValue::try_from(origin.authority())
+            .map_err(|error| WireError::Unreachable(error.to_string()))?;
+        request.headers_mut().insert(http::header::HOST, host);
+        let slot = Arc::clone(&self.0.slots).acquire_owned().await;
+        let slot = slot.map_err(|error| WireError::Unreachable(error.to_string()))?;
+        let mut sender = self.connect(origin).await?;
+        let response = sender.send_request(request).await.map_err(|error| WireError::Broken(error.to_string()))?;
+        let (head, body) = response.into_parts();
+        Ok(super::stream::HttpStream { status: head.status.as_u16(), body, _sender: sender, _slot: slot })
     }
 
     fn take_idle(&self, origin: &Origin) -> Option<Sender> {

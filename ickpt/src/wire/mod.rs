@@ -3,11 +3,15 @@
 mod answer;
 mod client;
 mod resolver;
+#[cfg(feature = "etcd")]
+mod stream;
 mod tls;
 
 pub use answer::{Answer, WireError};
 pub use client::{AddressRule, HttpClient, HttpClientOptions};
 pub use resolver::{Resolver, Resolving, SystemResolver};
+#[cfg(feature = "etcd")]
+pub use stream::HttpStream;
 #[cfg(feature = "service")]
 pub(crate) use tls::server_config;
 pub use tls::{client_config, client_config_with_identity};

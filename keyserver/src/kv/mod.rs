@@ -16,6 +16,7 @@ mod batch;
 #[cfg(feature = "fjall")]
 mod fjall;
 mod memory;
+mod staged;
 mod trace;
 
 use bytes::Bytes;
@@ -24,6 +25,7 @@ pub use self::batch::{Batch, Change};
 #[cfg(feature = "fjall")]
 pub use self::fjall::{FjallDatabase, FjallKv};
 pub use self::memory::MemoryKv;
+pub(crate) use self::staged::Staged;
 pub use self::trace::{Trace, TraceEvent, TraceKv};
 use crate::Result;
 

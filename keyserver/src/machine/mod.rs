@@ -1,7 +1,7 @@
 //! The state machine: what the directory is, as a function of the log.
 //!
 //! [`Machine::step`] takes the committed entries in order. It reads the database, and gives one [`Batch`](crate::kv::Batch) and what is to happen in the world
-//! after that batch is on disk ([`Effect`]s). It knows no clock, no randomness and no network, and signs nothing: replicas that apply the same log have the
+//! after that batch is on disk ([`Effect`]s); batches of several steps may be [staged](Machine::stage) and written as one. It knows no clock, no randomness and no network, and signs nothing: replicas that apply the same log have the
 //! same database, byte for byte, and so the same heads. Whatever is in the log, a step ends: what breaks a rule is refused and changes nothing but the
 //! index of what was applied.
 //!

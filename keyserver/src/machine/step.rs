@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::pages::{PageCache, PageStore};
 use super::state::State;
 use super::tables::{EpochRecord, TableBatch, Tables};
-use crate::kv::{Batch, Direction, Kv};
+use crate::kv::{Batch, Direction, Kv, Staged};
 use crate::log::Committed;
 use crate::merkle::{Page, PageId, Tree, TreeHasher};
 use crate::proto::{EpochHead, LogEntry, Message, PolicyChange, Realm, RealmPolicy, SignedHead, Update};
@@ -91,7 +91,11 @@ pub struct Machine {
     hasher: TreeHasher,
     kv: Arc<dyn Kv>,
     cache: PageCache,
+    /// With what is staged.
     state: State,
+    staged: Staged,
+    /// Of what is staged.
+    effects: Vec<Effect>,
 }
 
 impl Machine {
@@ -110,10 +114,11 @@ impl Machine {
             }
         };
         let cache = PageCache::new(options.cache_bytes);
-        Ok(Self { hasher: TreeHasher::new(&realm), realm, kv, cache, state, options })
+        let hasher = TreeHasher::new(&realm);
+        Ok(Self { hasher, realm, kv, cache, state, options, staged: Staged::default(), effects: Vec::new() })
     }
 
-    /// Where it stands.
+    /// Where it stands, with what is staged.
     pub fn state(&self) -> &State {
         &self.state
     }
@@ -133,7 +138,7 @@ impl Machine {
         &self.options
     }
 
-    /// What `committed` amounts to. Nothing changes before [`commit`](Self::commit).
+    /// What `committed` amounts to. Nothing changes before [`commit`](Self::commit) or [`stage`](Self::stage).
     ///
     /// # Errors
     /// `Storage` and `Corrupt`, of the local database alone: an entry that breaks a rule is an outcome. `Invalid` if the entry is not the next.
@@ -142,9 +147,10 @@ impl Machine {
             let why = format!("entry {} was applied before", committed.index);
             return Err(Error::Invalid { what: "log", why });
         }
+        let view = self.staged.over(&*self.kv);
         let mut step = Step {
             machine: self,
-            tables: Tables::new(&*self.kv),
+            tables: Tables::new(&view),
             state: self.state.clone(),
             batch: TableBatch::default(),
             effects: Vec::new(),
@@ -164,15 +170,34 @@ impl Machine {
         Ok(Outcome { batch: batch.0, effects, result, state, pages })
     }
 
-    /// Puts the outcome on disk, and gives what is to happen then.
+    /// Puts the outcome on disk, with all that was staged before, and gives what is to happen then.
     ///
     /// # Errors
     /// `Storage`: open the machine again, since it is not known whether the batch was applied.
     pub fn commit(&mut self, outcome: Outcome) -> Result<Vec<Effect>> {
-        self.kv.write(outcome.batch)?;
+        self.stage(outcome);
+        self.flush()
+    }
+
+    /// Takes the outcome for done, without putting it on disk yet: the next steps build on it, and nothing of it may be seen outside. So many entries
+    /// are synced at once.
+    pub fn stage(&mut self, outcome: Outcome) {
+        self.staged.stage(outcome.batch);
+        self.effects.extend(outcome.effects);
         self.state = outcome.state;
+        // A page never changes, and nobody knows the number of one that is not on disk.
         outcome.pages.into_iter().for_each(|(id, page)| self.cache.insert(id, page));
-        Ok(outcome.effects)
+    }
+
+    /// Puts what is staged on disk, all or nothing, and gives what is to happen then, in order.
+    ///
+    /// # Errors
+    /// `Storage`: open the machine again, since it is not known whether it was applied.
+    pub fn flush(&mut self) -> Result<Vec<Effect>> {
+        if !self.staged.is_empty() {
+            self.kv.write(self.staged.take())?;
+        }
+        Ok(std::mem::take(&mut self.effects))
     }
 }
 

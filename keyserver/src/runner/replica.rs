@@ -17,8 +17,8 @@ use crate::proposer::{Proposer, ProposerOptions};
 use crate::proto::{EpochHead, LogEntry, Message, PolicyChange, Update, check_name};
 use crate::{Error, PublicKey, Result, Signature, SigningKey};
 
-/// Entries taken from the log at once.
-const PORTION: usize = 64;
+/// Entries taken from the log, and synced, at once.
+const PORTION: usize = 256;
 /// The log is truncated after so many entries.
 const TRUNCATE_EVERY: u64 = 1024;
 
@@ -238,6 +238,7 @@ impl Shared {
                 self.happen(&effect);
             }
             let state = machine.state().clone();
+            self.log.applied(state.applied);
             if self.options.alone && state.applied / TRUNCATE_EVERY != truncated {
                 self.log.truncate(state.applied).await?;
             }
@@ -324,16 +325,16 @@ pub(crate) fn sign(head: &EpochHead, key: &SigningKey) -> LogEntry {
     LogEntry::HeadSignature { epoch: head.epoch, key: key.public(), signature: head.sign(key) }
 }
 
-/// Applies entries one after the other: the batch of each is on disk before the next is looked at.
+/// Applies entries one after the other, and puts them on disk together: nothing of them is seen outside before.
 fn apply_all(mut machine: Machine, committed: Vec<Committed>) -> Result<(Machine, Vec<Effect>)> {
-    let mut effects = Vec::new();
     for entry in committed {
         let outcome = machine.step(&entry)?;
         if let Err(refusal) = &outcome.result {
             tracing::debug!(index = entry.index, %refusal, "a log entry is refused");
         }
-        effects.extend(machine.commit(outcome)?);
+        machine.stage(outcome);
     }
+    let effects = machine.flush()?;
     Ok((machine, effects))
 }
 

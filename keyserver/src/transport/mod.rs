@@ -4,11 +4,13 @@
 
 #[cfg(feature = "http")]
 mod http;
+mod in_turn;
 
 use async_trait::async_trait;
 
 #[cfg(feature = "http")]
 pub use http::HttpTransport;
+pub use in_turn::InTurn;
 
 use crate::Result;
 use crate::proto::{

@@ -7,12 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
-use plastron_ickpt::{HttpClient, HttpClientOptions, Origin, WireError, client_config_with_identity};
+use plastron_ickpt::etcd::{EtcdClient, EtcdClientOptions, EtcdError, EtcdPair, encode_etcd};
 use serde_json::{Value, json};
 
 use super::swap_register::{RegisterFault, SwapRegister, Swapped};
@@ -57,23 +53,12 @@ impl EtcdOptions {
 /// One key of etcd as a register. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct EtcdRegister {
-    client: HttpClient,
-    endpoints: Arc<[Origin]>,
+    client: EtcdClient,
     key: Arc<str>,
-    timeout: Duration,
 }
 
 /// A value and the revision that wrote it; 0 for none.
 type Found = (Option<Bytes>, u64);
-
-enum Trouble {
-    /// The request did not get there.
-    NotSent(String),
-    /// It may have got there.
-    Lost(String),
-    /// etcd refused.
-    Refused(String),
-}
 
 impl EtcdRegister {
     /// The key of `options`; nobody is asked yet.
@@ -82,44 +67,15 @@ impl EtcdRegister {
     /// `Invalid` for URLs, a key or files that can't be used.
     pub fn open(options: EtcdOptions) -> Result<Self> {
         let invalid = |what: String| Error::new("open", "registry etcd", Fault::Invalid(what));
-        let mut endpoints = Vec::new();
-        for text in &options.endpoints {
-            endpoints.push(
-                Origin::parse(text).map_err(|what| invalid(format!("the endpoint '{text}' can't be used: {what}")))?,
-            );
+        if options.key.is_empty() || options.key.len() > MAX_KEY_BYTES {
+            return Err(invalid(format!("there must be a key of 1 to {MAX_KEY_BYTES} bytes")));
         }
-        if endpoints.is_empty() || options.key.is_empty() || options.key.len() > MAX_KEY_BYTES {
-            return Err(invalid(format!("there must be an endpoint, and a key of 1 to {MAX_KEY_BYTES} bytes")));
-        }
-        let identity = options.identity.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
-        let tls = client_config_with_identity(options.certificate_authority.as_deref(), identity)
-            .map_err(|error| invalid(error.to_string()))?;
-        let client = HttpClient::new(HttpClientOptions::new(tls));
-        Ok(Self { client, endpoints: endpoints.into(), key: options.key.into(), timeout: options.timeout })
-    }
-
-    async fn post(&self, origin: &Origin, path: &str, body: &Value) -> Result<Value, Trouble> {
-        let request = Request::post(path).header(http::header::CONTENT_TYPE, "application/json");
-        let request = request
-            .body(Full::new(Bytes::from(body.to_string())))
-            .map_err(|error| Trouble::NotSent(error.to_string()))?;
-        let sent = tokio::time::timeout(self.timeout, self.client.send(origin, request, MAX_ANSWER_BYTES)).await;
-        let answer = match sent {
-            Err(_) => return Err(Trouble::Lost(format!("{origin} did not answer in time"))),
-            Ok(Err(WireError::Unreachable(what))) => return Err(Trouble::NotSent(format!("{origin}: {what}"))),
-            Ok(Err(error)) => return Err(Trouble::Lost(format!("{origin}: {error}"))),
-            Ok(Ok(answer)) => answer,
-        };
-        let value: Option<Value> = serde_json::from_slice(&answer.body).ok();
-        let message =
-            value.as_ref().and_then(|value| value.get("message")?.as_str().map(str::to_owned)).unwrap_or_default();
-        match (answer.status, value) {
-            (200, Some(value)) => Ok(value),
-            (400 | 401 | 403 | 404, _) => {
-                Err(Trouble::Refused(format!("{origin} answered {} {message}", answer.status)))
-            }
-            (status, _) => Err(Trouble::Lost(format!("{origin} answered {status} {message}"))),
-        }
+        let mut found = EtcdClientOptions::new(options.endpoints);
+        found.certificate_authority = options.certificate_authority;
+        found.identity = options.identity;
+        found.timeout = options.timeout;
+        let client = EtcdClient::open(&found).map_err(invalid)?;
+        Ok(Self { client, key: options.key.into() })
     }
 
     fn unavailable(&self, reason: String) -> plastron_sources::Error {
@@ -129,39 +85,36 @@ impl EtcdRegister {
 
     /// The value and its revision. Every node is asked until one answers.
     async fn range(&self) -> Result<Found, Fault> {
-        let body = json!({ "key": STANDARD.encode(self.key.as_bytes()) });
-        let mut all = Vec::new();
-        for origin in self.endpoints.iter() {
-            match self.post(origin, "/v3/kv/range", &body).await {
-                Ok(answer) => return found(&answer),
-                Err(Trouble::Refused(what)) => return Err(Fault::Invalid(what)),
-                Err(Trouble::NotSent(what) | Trouble::Lost(what)) => all.push(what),
-            }
+        let body = json!({ "key": encode_etcd(self.key.as_bytes()) });
+        match self.client.ask("/v3/kv/range", &body, MAX_ANSWER_BYTES).await {
+            Ok(answer) => found(&answer),
+            Err(EtcdError::Refused(what)) => Err(Fault::Invalid(what)),
+            Err(error) => Err(Fault::Bucket(self.unavailable(error.to_string()))),
         }
-        Err(Fault::Bucket(self.unavailable(all.join("; "))))
     }
 
     /// Writes `new` if the revision is `revision`; else gives what is there.
     async fn write(&self, revision: u64, new: &Bytes) -> Result<Option<Found>, RegisterFault> {
-        let key = STANDARD.encode(self.key.as_bytes());
+        let key = encode_etcd(self.key.as_bytes());
         let body = json!({
             "compare": [{ "key": key, "target": "MOD", "result": "EQUAL", "mod_revision": revision.to_string() }],
-            "success": [{ "request_put": { "key": key, "value": STANDARD.encode(new) } }],
+            "success": [{ "request_put": { "key": key, "value": encode_etcd(new) } }],
             "failure": [{ "request_range": { "key": key } }],
         });
         let mut all = Vec::new();
-        for origin in self.endpoints.iter() {
-            match self.post(origin, "/v3/kv/txn", &body).await {
+        for origin in self.client.origins() {
+            match self.client.post(origin, "/v3/kv/txn", &body, MAX_ANSWER_BYTES).await {
                 Ok(answer) if answer.get("succeeded").and_then(Value::as_bool) == Some(true) => return Ok(None),
                 Ok(answer) => {
                     let range = answer.pointer("/responses/0/response_range").cloned().unwrap_or(Value::Null);
                     return found(&range).map(Some).map_err(RegisterFault::Failed);
                 }
-                Err(Trouble::Refused(what)) => return Err(RegisterFault::Failed(Fault::Invalid(what))),
+                Err(EtcdError::Refused(what)) => return Err(RegisterFault::Failed(Fault::Invalid(what))),
+                Err(EtcdError::NotSent(what)) => all.push(what),
                 // The same again on another node could find its own first try, and take it for somebody else's.
-                Err(Trouble::Lost(what)) => return Err(RegisterFault::Unknown(self.unavailable(what))),
-                Err(Trouble::NotSent(what)) => all.push(what),
+                Err(error) => return Err(RegisterFault::Unknown(self.unavailable(error.to_string()))),
             }
+            self.client.turn();
         }
         Err(RegisterFault::Failed(Fault::Bucket(self.unavailable(all.join("; ")))))
     }
@@ -169,23 +122,14 @@ impl EtcdRegister {
 
 /// What a range found.
 fn found(answer: &Value) -> Result<Found, Fault> {
-    let wrong = |what: &str| Fault::corrupt(0, format!("etcd's answer has no {what}"));
-    if answer.get("header").is_none() {
-        return Err(wrong("header"));
-    }
-    let Some(pair) = answer.pointer("/kvs/0") else { return Ok((None, 0)) };
-    let revision =
-        pair.get("mod_revision").and_then(|text| text.as_str()?.parse().ok()).ok_or_else(|| wrong("mod_revision"))?;
-    let value = pair.get("value").and_then(Value::as_str).unwrap_or_default();
-    let value = STANDARD.decode(value).map_err(|_| wrong("value in base64"))?;
-    Ok((Some(value.into()), revision))
+    let pairs = EtcdPair::read_all(answer).map_err(|error| Fault::corrupt(0, error.to_string()))?;
+    Ok(pairs.into_iter().next().map_or((None, 0), |pair| (Some(pair.value), pair.mod_revision)))
 }
 
 #[async_trait]
 impl SwapRegister for EtcdRegister {
     fn address(&self) -> String {
-        let endpoint = self.endpoints.first().map(ToString::to_string).unwrap_or_default();
-        format!("etcd {endpoint} {}", self.key)
+        format!("etcd {} {}", self.client.address(), self.key)
     }
 
     fn max_value_bytes(&self) -> usize {

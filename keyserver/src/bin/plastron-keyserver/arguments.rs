@@ -27,11 +27,13 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Make a realm: its file, and keys of a replica, a verifier and an operator.
     #[command(
-        after_help = "Example: plastron-keyserver init --directory /srv/keys --name example --address 127.0.0.1:7107"
+        after_help = "Examples:\n  plastron-keyserver init --directory /srv/keys --name example --address 127.0.0.1:7107\n  plastron-keyserver init --replicas 3 --log etcd --endpoint http://127.0.0.1:2379"
     )]
     Init(Init),
     /// Run the replica, until it is interrupted.
-    #[command(after_help = "Example: plastron-keyserver serve --directory /srv/keys --max-epoch-ms 30000")]
+    #[command(
+        after_help = "Examples:\n  plastron-keyserver serve --directory /srv/keys --max-epoch-ms 30000\n  plastron-keyserver serve --replica replica-2"
+    )]
     Serve(Serve),
     /// Run the verifier, until it is interrupted or the replica lies.
     #[command(after_help = "Example: plastron-keyserver verify --directory /srv/keys")]
@@ -56,14 +58,35 @@ pub(crate) enum Command {
     Status(Status),
 }
 
+/// Where a log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogName {
+    /// In the replica's own directory, for one replica.
+    Local,
+    /// On etcd.
+    Etcd,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Init {
     /// What people call the realm.
     #[arg(long, default_value = "plastron")]
     pub(crate) name: String,
-    /// Where the replica will listen.
-    #[arg(long, default_value = "127.0.0.1:7107")]
-    pub(crate) address: std::net::SocketAddr,
+    /// How many replicas; more than one need a log on etcd.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub(crate) replicas: u8,
+    /// Where the replicas will listen: one for each, or one, whose port is counted up.
+    #[arg(long = "address", default_value = "127.0.0.1:7107")]
+    pub(crate) addresses: Vec<std::net::SocketAddr>,
+    /// Where the replicated log will be.
+    #[arg(long, value_enum, default_value_t = LogName::Local)]
+    pub(crate) log: LogName,
+    /// A URL of a node of etcd; one for each node.
+    #[arg(long = "endpoint")]
+    pub(crate) endpoints: Vec<String>,
+    /// What the keys of the log in etcd begin with [default: plastron-keyserver/ and the realm's identity].
+    #[arg(long)]
+    pub(crate) prefix: Option<String>,
     /// How long a head is fresh, in seconds.
     #[arg(long, default_value_t = 3600)]
     pub(crate) lifetime_s: u64,
@@ -71,18 +94,21 @@ pub(crate) struct Init {
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Milliseconds from an epoch to the next if there are changes.
-    #[arg(long, default_value_t = 1_000)]
-    pub(crate) min_epoch_ms: u64,
+    /// The replica's folder in the realm's directory.
+    #[arg(long, default_value = "replica")]
+    pub(crate) replica: String,
+    /// Milliseconds from an epoch to the next if there are changes, instead of what the configuration says.
+    #[arg(long)]
+    pub(crate) min_epoch_ms: Option<u64>,
     /// Milliseconds from an epoch to the next if there are none.
-    #[arg(long, default_value_t = 60_000)]
-    pub(crate) max_epoch_ms: u64,
+    #[arg(long)]
+    pub(crate) max_epoch_ms: Option<u64>,
     /// Epochs that can be looked up.
-    #[arg(long, default_value_t = 10_000)]
-    pub(crate) retained_epochs: u64,
+    #[arg(long)]
+    pub(crate) retained_epochs: Option<u64>,
     /// MiB of the database to keep in memory, and as many of the tree.
-    #[arg(long, default_value_t = 64)]
-    pub(crate) cache_mib: u32,
+    #[arg(long)]
+    pub(crate) cache_mib: Option<u32>,
     /// Listen on an address that others reach, although nothing is encrypted.
     #[arg(long)]
     pub(crate) plaintext: bool,
@@ -90,7 +116,7 @@ pub(crate) struct Serve {
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The replica, instead of the one in the directory.
+    /// The replica's address, instead of those in the directory.
     #[arg(long)]
     pub(crate) at: Option<String>,
 }
@@ -102,7 +128,7 @@ pub(crate) struct Change {
     /// A key: APPLICATION=HEX, or APPLICATION=@FILE. All of the name's keys are given, each time.
     #[arg(long = "key", value_name = "KEY")]
     pub(crate) keys: Vec<String>,
-    /// The replica, instead of the one in the directory.
+    /// The replica's address, instead of those in the directory.
     #[arg(long)]
     pub(crate) at: Option<String>,
 }
@@ -129,7 +155,7 @@ pub(crate) struct Lookup {
     /// Seconds to wait for them, and for a replica that is coming up.
     #[arg(long, default_value_t = 10)]
     pub(crate) wait_s: u64,
-    /// The replica, instead of the one in the directory.
+    /// The replica's address, instead of those in the directory.
     #[arg(long)]
     pub(crate) at: Option<String>,
 }
@@ -141,7 +167,7 @@ pub(crate) struct History {
     /// Whose signatures are wanted.
     #[arg(long, value_enum, default_value_t = Wanted::Verifiers)]
     pub(crate) quorum: Wanted,
-    /// The replica, instead of the one in the directory.
+    /// The replica's address, instead of those in the directory.
     #[arg(long)]
     pub(crate) at: Option<String>,
 }
@@ -154,7 +180,7 @@ pub(crate) struct Audit {
 
 #[derive(Debug, Args)]
 pub(crate) struct Status {
-    /// The replica, instead of the one in the directory.
+    /// The replica's address, instead of those in the directory.
     #[arg(long)]
     pub(crate) at: Option<String>,
 }

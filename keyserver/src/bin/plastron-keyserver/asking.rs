@@ -19,10 +19,9 @@ use crate::{Answer, files, key_file};
 
 fn client(directory: &Path, at: Option<&str>) -> Result<Client> {
     let clock = Arc::new(SystemClock);
-    let replica = HttpTransport::new(&files::address(directory, at)?, Arc::clone(&clock) as Arc<_>, DEADLINE);
     Client::open(ClientOptions {
         realm: files::realm(directory)?,
-        replicas: vec![Arc::new(replica)],
+        replicas: files::replicas(directory, at)?,
         memory: Some(MemoryFile::new(&directory.join("memory"))),
         clock,
     })
@@ -89,7 +88,15 @@ async fn submit(client: &Client, update: Update) -> Result<Answer> {
     let (name, version) = (update.name.clone(), update.signed.entry.version);
     let epoch = client.update(&update).await?;
     // That it was taken is not proof that it is there.
-    let now = client.lookup(&name, 0, Quorum::Replicas).await?;
+    let start = SystemClock.monotonic();
+    let now = loop {
+        let now = look_up(client, &name, 0, Quorum::Replicas, PATIENCE).await?;
+        // Another replica may have been asked, which is a little behind.
+        if now.head.epoch >= epoch || SystemClock.monotonic() - start >= PATIENCE {
+            break now;
+        }
+        SystemClock.sleep(PAUSE).await;
+    };
     let there = now.found.as_ref().is_some_and(|(entry, _)| *entry == update.signed.entry);
     if !there {
         let why =
@@ -182,7 +189,8 @@ pub(crate) async fn history(directory: &Path, history: &History) -> Result<Answe
 }
 
 pub(crate) async fn status(directory: &Path, status: &Status) -> Result<Answer> {
-    let address = files::address(directory, status.at.as_deref())?;
+    let addresses = files::addresses(directory, status.at.as_deref())?;
+    let address = addresses.into_iter().next().unwrap_or_default();
     let replica = HttpTransport::new(&address, Arc::new(SystemClock), DEADLINE);
     let text = replica.status().await?;
     let json = serde_json::from_str(&text).map_err(|error| Error::Request {

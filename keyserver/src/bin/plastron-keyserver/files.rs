@@ -3,19 +3,25 @@
 //! | file | what | secret |
 //! | --- | --- | --- |
 //! | `realm` | the realm, framed | no, but it must be the right one |
-//! | `address` | where the replica listens, one line | no |
+//! | `address` | where the replicas listen, a line each | no |
 //! | `memory` | what lookups from here have seen | no |
 //! | `operator.key` | admits names | yes |
 //! | `owners/<name>.key` | owns a name | yes |
+//! | `replica/configuration` | how the replica runs; with several replicas the folders are `replica-1`, `replica-2`, … | no |
 //! | `replica/signing.key`, `replica/index.key` | the replica's | yes |
 //! | `replica/database/` | its database and log | names and profiles are in it |
 //! | `verifier/signing.key`, `verifier/database/`, `verifier/evidence` | the verifier's | the key |
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use plastron_keyserver::proto::{Message as _, Realm};
+use plastron_keyserver::transport::{HttpTransport, Transport};
 use plastron_keyserver::{Error, Result};
+use plastron_sources::clock::SystemClock;
+
+use crate::running::DEADLINE;
 
 /// The most bytes of a file that is read.
 const MOST_BYTES: u64 = 8 << 20;
@@ -54,12 +60,31 @@ pub(crate) fn realm(directory: &Path) -> Result<Realm> {
     Realm::from_bytes(&read("realm", &directory.join("realm"))?)
 }
 
-pub(crate) fn address(directory: &Path, given: Option<&str>) -> Result<String> {
+/// Where the replicas listen.
+pub(crate) fn addresses(directory: &Path, given: Option<&str>) -> Result<Vec<String>> {
     if let Some(given) = given {
-        return Ok(given.to_owned());
+        return Ok(vec![given.to_owned()]);
     }
     let bytes = read("address", &directory.join("address"))?;
-    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+    let text = String::from_utf8_lossy(&bytes);
+    let addresses: Vec<String> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if addresses.is_empty() {
+        return Err(Error::Invalid {
+            what: "address",
+            why: "the file has none; write one, such as 127.0.0.1:7107".to_owned(),
+        });
+    }
+    Ok(addresses)
+}
+
+/// The replicas, to be asked in turn.
+pub(crate) fn replicas(directory: &Path, given: Option<&str>) -> Result<Vec<Arc<dyn Transport>>> {
+    let clock = Arc::new(SystemClock);
+    let replica = |address: String| -> Arc<dyn Transport> {
+        Arc::new(HttpTransport::new(&address, Arc::clone(&clock) as Arc<_>, DEADLINE))
+    };
+    Ok(addresses(directory, given)?.into_iter().map(replica).collect())
 }
 
 /// The key of a name's owner. A name is printable ASCII; what is no letter or digit is escaped.

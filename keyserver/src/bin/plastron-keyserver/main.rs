@@ -1,10 +1,11 @@
 //! The `plastron-keyserver` command: makes, serves and verifies a realm, and asks it.
 //!
-//! A thin layer over the library: arguments in [`arguments`], files of a realm's directory in [`files`], keys in [`key_file`], what talks to a replica in
+//! A thin layer over the library: arguments in [`arguments`], a replica's file in [`configuration`], files of a realm's directory in [`files`], keys in [`key_file`], what talks to a replica in
 //! [`asking`], what runs until it is stopped in [`running`]. Results go to stdout, as text or with `--json` as one JSON object; all else goes to stderr.
 
 mod arguments;
 mod asking;
+mod configuration;
 mod files;
 mod key_file;
 mod making;

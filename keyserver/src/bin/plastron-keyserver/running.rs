@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use plastron_keyserver::epoch::EpochIntervals;
 use plastron_keyserver::kv::FjallDatabase;
-use plastron_keyserver::log::LocalLog;
+use plastron_keyserver::log::{EtcdLog, LocalLog, ReplicatedLog};
 use plastron_keyserver::machine::{Machine, MachineOptions};
 use plastron_keyserver::proposer::ProposerOptions;
 use plastron_keyserver::runner::{Runner, RunnerOptions};
 use plastron_keyserver::server::{Server, ServerOptions};
-use plastron_keyserver::transport::HttpTransport;
+use plastron_keyserver::transport::InTurn;
 use plastron_keyserver::verifier::{Verifier, VerifierOptions};
 use plastron_keyserver::vrf::VrfSecret;
 use plastron_keyserver::{Error, Result};
 use plastron_sources::clock::SystemClock;
 
 use crate::arguments::{Serve, Verify};
-use crate::{Answer, files, key_file};
+use crate::configuration::LogPlace;
+use crate::{Answer, configuration, files, key_file};
 
 /// How long requests can take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -37,35 +38,41 @@ async fn interrupted() {
 
 pub(crate) async fn serve(directory: &Path, serve: &Serve) -> Result<Answer> {
     let realm = files::realm(directory)?;
-    let key = key_file::signing(&directory.join("replica/signing.key"))?;
-    let secret = VrfSecret::from_bytes(&*key_file::read(&directory.join("replica/index.key"), key_file::INDEX)?)?;
+    let folder = directory.join(&serve.replica);
+    let configuration = configuration::read(&folder)?;
+    let key = key_file::signing(&folder.join("signing.key"))?;
+    let secret = VrfSecret::from_bytes(&*key_file::read(&folder.join("index.key"), key_file::INDEX)?)?;
     if secret.public() != realm.index_key {
-        let why = "replica/index.key is not that of the realm".to_owned();
+        let why = format!("{}/index.key is not that of the realm", serve.replica);
         return Err(Error::Invalid { what: "index key", why });
     }
-    let address = files::address(directory, None)?;
-    let address = address.parse().map_err(|_| Error::Invalid {
-        what: "address",
-        why: format!("'{address}' is no address with a port, such as 127.0.0.1:7107"),
-    })?;
-    let cache_bytes = u64::from(serve.cache_mib) << 20;
-    let database = FjallDatabase::open(&directory.join("replica/database"), cache_bytes)?;
-    let options = MachineOptions { realm, secret, retained_epochs: serve.retained_epochs, cache_bytes };
+    let cache_bytes = serve.cache_mib.map_or(configuration.cache_bytes, |mib| u64::from(mib) << 20);
+    let retained_epochs = serve.retained_epochs.unwrap_or(configuration.retained_epochs);
+    let database = FjallDatabase::open(&folder.join("database"), cache_bytes)?;
+    let options = MachineOptions { realm, secret, retained_epochs, cache_bytes };
     let machine = Machine::open(Arc::new(options), Arc::new(database.kv("state")?))?;
-    let log = LocalLog::open(Arc::new(database.kv("log")?))?;
+    let (log, alone): (Arc<dyn ReplicatedLog>, bool) = match configuration.log {
+        LogPlace::Local => (Arc::new(LocalLog::open(Arc::new(database.kv("log")?))?), true),
+        LogPlace::Etcd(options) => (Arc::new(EtcdLog::open(*options)?), false),
+    };
     let clock = Arc::new(SystemClock);
+    let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let options = RunnerOptions {
         key: Some(key),
-        intervals: EpochIntervals { min_ms: serve.min_epoch_ms, max_ms: serve.max_epoch_ms, retry_ms: 1_000 },
+        intervals: EpochIntervals {
+            min_ms: serve.min_epoch_ms.unwrap_or(milliseconds(configuration.min_epoch)),
+            max_ms: serve.max_epoch_ms.unwrap_or(milliseconds(configuration.max_epoch)),
+            retry_ms: 1_000,
+        },
         proposer: ProposerOptions::default(),
         clock: Arc::clone(&clock) as Arc<_>,
-        alone: true,
+        alone,
         trace: None,
     };
-    let runner = Arc::new(Runner::start(machine, Arc::new(log), options));
+    let runner = Arc::new(Runner::start(machine, log, options));
     let served = ServerOptions {
-        address,
-        plaintext: serve.plaintext,
+        address: configuration.address,
+        plaintext: serve.plaintext || configuration.plaintext,
         most_requests: 1024,
         most_streams: 64,
         deadline: DEADLINE,
@@ -82,14 +89,13 @@ pub(crate) async fn serve(directory: &Path, serve: &Serve) -> Result<Answer> {
 }
 
 pub(crate) async fn verify(directory: &Path, verify: &Verify) -> Result<Answer> {
-    let address = files::address(directory, verify.at.as_deref())?;
     let database = FjallDatabase::open(&directory.join("verifier/database"), 16 << 20)?;
     let clock = Arc::new(SystemClock);
     let mut verifier = Verifier::open(VerifierOptions {
         realm: files::realm(directory)?,
         key: key_file::signing(&directory.join("verifier/signing.key"))?,
         kv: Arc::new(database.kv("state")?),
-        replica: Arc::new(HttpTransport::new(&address, Arc::clone(&clock) as Arc<_>, DEADLINE)),
+        replica: Arc::new(InTurn::new(files::replicas(directory, verify.at.as_deref())?)?),
         evidence: directory.join("verifier/evidence"),
         cache_bytes: 16 << 20,
     })?;
