@@ -40,6 +40,7 @@ mod fault;
 pub mod fuzzing;
 mod in_use;
 mod intake;
+mod latest_cache;
 mod log_object;
 mod lsn;
 mod memory_segment;
@@ -71,6 +72,8 @@ mod writer;
 mod behaviour_test;
 #[cfg(test)]
 mod fault_test;
+#[cfg(test)]
+mod latest_test;
 #[cfg(test)]
 mod model_test;
 #[cfg(test)]
