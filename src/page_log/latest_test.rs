@@ -90,7 +90,8 @@ async fn a_follower_has_the_latest_of_the_state_it_is_at() {
     leader.flush_now(third).await.unwrap();
     let at = |lsn| leader.state_at(lsn);
     let follower = objects.open(&at(first), None, small_options(), KeyManagement::none()).await.unwrap();
-    for (lsn, bytes) in [(first, "first"), (second, "second"), (first, "first"), (third, "second"), (second, "second")] {
+    for (lsn, bytes) in [(first, "first"), (second, "second"), (first, "first"), (third, "second"), (second, "second")]
+    {
         follower.advance(&at(lsn)).await.unwrap();
         assert_eq!(latest(&follower).await, bytes.as_bytes());
     }

@@ -10,8 +10,9 @@
 //!
 //! # The way of a page
 //! ```text
-//! put ── LSN, open segment ──seal── encode, seal, upload (several at once) ── durable LSN ── index run
-//!  │        (memory)                      (bounded by `memory`)                              (background)
+//! put ── LSN, open segment ──────── seal ── upload (several at once) ── durable LSN ── index run
+//!  │        (memory)   └ encode, encrypt,     (bounded by `memory`)                    (background)
+//!  │                     write ahead
 //!  └─ readable at once ──────────────────────────────────────────────────────────────────────────────▶
 //! ```
 //! * **Acceptance is not durability.** `put` returns when the record is in memory; the durable LSN says up to where
@@ -35,6 +36,7 @@ mod chain;
 mod codec;
 mod dump;
 mod durable;
+mod early;
 mod fault;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -70,6 +72,8 @@ mod writer;
 
 #[cfg(test)]
 mod behaviour_test;
+#[cfg(test)]
+mod early_test;
 #[cfg(test)]
 mod fault_test;
 #[cfg(test)]

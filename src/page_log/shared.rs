@@ -99,15 +99,17 @@ impl Shared {
         };
         let full = {
             let mut intake = self.lock();
+            let before = intake.open().bytes();
             let lsn = intake.append(draft, self.options.clock.monotonic())?;
             self.publish(&intake);
             permit.forget();
             let first = intake.open().first_lsn() == Some(lsn);
-            let full = intake.open().bytes() >= self.options.segment_size;
+            let (bytes, chunk) = (intake.open().bytes(), self.options.chunk());
+            let full = bytes >= self.options.segment_size;
             if full {
                 intake.seal();
             }
-            (lsn, full || first)
+            (lsn, full || first || before / chunk != bytes / chunk)
         };
         if full.1 || self.starving.load(Ordering::Relaxed) > 0 {
             self.wake_writer.notify_one();
