@@ -160,7 +160,7 @@ mod s3;
 mod transport;
 
 pub use bucket::Bucket;
-pub use create::ObjectWriter;
+pub use create::{AheadWriter, ObjectWriter};
 pub use error::{Error, Fault, Result};
 pub use list::{ListEntry, ListOptions, ListedObject};
 pub use name::{MAX_NAME_BYTES, check_name};

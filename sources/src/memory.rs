@@ -38,6 +38,7 @@ pub(crate) fn open(options: &BucketOptions, stats: Arc<Stats>) -> Source {
         quirks: Arc::default(),
         address: format!("memory://{}", options.bucket),
         large_create: LargeCreate::Native,
+        ahead: None,
     }
 }
 

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use object_store::ObjectStore;
 use object_store::list::PaginatedListStore;
 
+use crate::dir::WritesAhead;
+
 /// A provider of buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -60,6 +62,8 @@ pub(crate) struct Source {
     pub(crate) address: String,
     /// How a large object is created so that it appears whole or not at all and never replaces another.
     pub(crate) large_create: LargeCreate,
+    /// Where the first bytes of an object can be written before it is created; none where a create takes one request.
+    pub(crate) ahead: Option<WritesAhead>,
 }
 
 /// What is peculiar about a store, learnt from its answers: the transport notes it, the bucket goes by it.

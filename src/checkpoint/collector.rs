@@ -17,9 +17,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use plastron_config::ErrorKind;
-use plastron_registry::ListedTurtle;
+use plastron_registry::{ListedTurtle, Versioned};
 use plastron_sources::Bucket;
 
 use super::CheckpointFault;
@@ -33,6 +33,9 @@ use crate::page_log::{InUse, LogObject, Lsn, Reach};
 
 /// Objects that are removed at once.
 const AT_ONCE: usize = 16;
+
+/// Turtles that are read at once.
+const READS_AT_ONCE: usize = 4;
 
 /// Removes what no retained or pinned checkpoint reaches. Any process may, while a leader writes and followers read.
 #[derive(Debug)]
@@ -160,8 +163,10 @@ impl Collector {
     /// Marks what turtles reach that have appeared since `newest` was read.
     async fn mark_news(&self, newest: &Published, marked: &mut Marked) -> Result<(), CheckpointFault> {
         let turtles: Vec<ListedTurtle> = self.volume.turtles.turtles().try_collect().await?;
-        for turtle in turtles.iter().filter(|turtle| turtle.sequence > newest.version.sequence) {
-            match self.volume.turtles.turtle(turtle.sequence).await {
+        let news = turtles.iter().filter(|turtle| turtle.sequence > newest.version.sequence).count();
+        let mut read = self.volume.turtles.read_back(&turtles, READS_AT_ONCE).take(news);
+        while let Some((_, read)) = read.next().await {
+            match read {
                 Ok(Some(found)) => marked.add(&self.volume, &Published::of(&found)?).await?,
                 Ok(None) => {}
                 // Superseded for longer than the window, and removed meanwhile by another collector.
@@ -220,6 +225,8 @@ impl Collector {
         marked.retained = 1;
         let mut past = Vec::new();
         let mut superseded: Option<SystemTime> = None;
+        // One by one, since nobody knows before which is the last that is kept.
+        let mut reads = self.volume.turtles.read_back(turtles, 1);
         for turtle in turtles.iter().rev() {
             let since = superseded.replace(turtle.created);
             if turtle.sequence >= newest.version.sequence {
@@ -231,7 +238,7 @@ impl Collector {
                 past.push((turtle.sequence, turtle.size));
                 continue;
             }
-            match self.volume.turtles.turtle(turtle.sequence).await {
+            match self.read(&mut reads, turtle.sequence).await {
                 Ok(Some(found)) => {
                     let published = Published::of(&found)?;
                     marked.add(&self.volume, &published).await?;
@@ -251,6 +258,20 @@ impl Collector {
         }
         past.reverse();
         Ok(past)
+    }
+
+    /// What `reads` says of a turtle, past those above it.
+    async fn read(
+        &self,
+        reads: &mut BoxStream<'_, (u64, plastron_registry::Result<Option<Versioned>>)>,
+        sequence: u64,
+    ) -> plastron_registry::Result<Option<Versioned>> {
+        while let Some((read, found)) = reads.next().await {
+            if read == sequence {
+                return found;
+            }
+        }
+        self.volume.turtles.turtle(sequence).await
     }
 }
 

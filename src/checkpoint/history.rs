@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use futures::stream::TryStreamExt;
+use futures::stream::{StreamExt, TryStreamExt};
 use plastron_config::ErrorKind;
-use plastron_registry::{Ancestor, BucketRegistry, CheckpointRegistry, Leadership, ListedTurtle, Turtle};
+use plastron_registry::{Ancestor, BucketRegistry, CheckpointRegistry, Leadership, ListedTurtle, Turtle, Versioned};
 
 use super::CheckpointFault;
 use super::checkpoint_info::CheckpointInfo;
@@ -17,6 +17,9 @@ use crate::page_log::Lsn;
 
 /// How the owner of a clone's pin begins.
 const CLONE_OWNER: &str = "clone ";
+
+/// Turtles that are read at once.
+const TURTLES_AT_ONCE: usize = 8;
 
 /// The checkpoints of a database that are there.
 #[derive(Debug)]
@@ -36,16 +39,11 @@ impl History {
     /// # Errors
     /// `Corrupt`, `Unsupported` for a turtle that can't be read; those of bucket and registry.
     pub async fn list(&self) -> Result<Vec<CheckpointInfo>, CheckpointFault> {
-        let turtles: Vec<ListedTurtle> = self.volume.turtles.turtles().try_collect().await?;
         let mut list: Vec<CheckpointInfo> = Vec::new();
-        for turtle in turtles {
-            if let Some(published) = self.published(turtle.sequence).await? {
-                let info = published.info();
-                if list.last().is_none_or(|last| last.lsn != info.lsn) {
-                    list.push(info);
-                }
-            }
+        for published in self.all().await?.into_iter().rev() {
+            list.extend(published?.map(|published| published.info()));
         }
+        list.dedup_by_key(|info| info.lsn);
         Ok(list)
     }
 
@@ -180,9 +178,24 @@ impl History {
         Ok(removed)
     }
 
+    /// The checkpoint of every turtle that is there, newest first; none for a turtle that has none, or that is part of no history. Takes one
+    /// listing, and one request for each.
+    ///
+    /// # Errors
+    /// Those of listing; what is wrong with a turtle stands in its place.
+    pub(crate) async fn all(&self) -> Result<Vec<Result<Option<Published>, CheckpointFault>>, CheckpointFault> {
+        let turtles: Vec<ListedTurtle> = self.volume.turtles.turtles().try_collect().await?;
+        let read = self.volume.turtles.read_back(&turtles, TURTLES_AT_ONCE);
+        Ok(read.map(|(_, read)| Self::of(read)).collect().await)
+    }
+
     /// The checkpoint of a turtle; none for a turtle that has none, or that is part of no history.
     pub(crate) async fn published(&self, sequence: u64) -> Result<Option<Published>, CheckpointFault> {
-        match self.volume.turtles.turtle(sequence).await {
+        Self::of(self.volume.turtles.turtle(sequence).await)
+    }
+
+    fn of(read: plastron_registry::Result<Option<Versioned>>) -> Result<Option<Published>, CheckpointFault> {
+        match read {
             Ok(found) => found.as_ref().map(Published::of).transpose(),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
-use futures::stream::TryStreamExt;
 use plastron_registry::ListedTurtle;
 
 use super::CheckpointFault;
@@ -112,11 +111,9 @@ impl Inspector {
         };
         let listed = list(&self.volume.system(), ALL).await?;
         let sizes: BTreeMap<&str, u64> = listed.iter().map(|object| (object.name.as_str(), object.size)).collect();
-        let turtles: Vec<ListedTurtle> = self.volume.turtles.turtles().try_collect().await?;
-        let history = History::new(self.volume.clone());
         let mut checkpoints: Vec<Published> = Vec::new();
-        for turtle in turtles {
-            if let Some(Some(published)) = found.note(history.published(turtle.sequence).await)
+        for read in History::new(self.volume.clone()).all().await?.into_iter().rev() {
+            if let Some(Some(published)) = found.note(read)
                 && published.version.sequence < newest.version.sequence
                 && checkpoints.last().is_none_or(|last| last.content != published.content)
             {

@@ -255,6 +255,17 @@ impl Intake {
         !self.sealed.is_empty()
     }
 
+    /// The number that the open segment will have.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    /// The segment that is uploaded next, if one is sealed.
+    pub(crate) fn waiting(&self) -> Option<&MemorySegment> {
+        let waiting = self.sealed.iter().find(|sealed| matches!(sealed.stage, Stage::Waiting))?;
+        Some(&waiting.segment)
+    }
+
     /// Whether the segment of that number is still to be handed over: it is none that was abandoned.
     pub(crate) fn is_sealed(&self, sequence: u64) -> bool {
         self.sealed.iter().any(|sealed| sealed.sequence == sequence)

@@ -10,8 +10,9 @@
 //!
 //! # The way of a page
 //! ```text
-//! put ── LSN, open segment ──seal── encode, seal, upload (several at once) ── durable LSN ── index run
-//!  │        (memory)                      (bounded by `memory`)                              (background)
+//! put ── LSN, open segment ──────── seal ── upload (several at once) ── durable LSN ── index run
+//!  │        (memory)   └ encode, encrypt,     (bounded by `memory`)                    (background)
+//!  │                     write ahead
 //!  └─ readable at once ──────────────────────────────────────────────────────────────────────────────▶
 //! ```
 //! * **Acceptance is not durability.** `put` returns when the record is in memory; the durable LSN says up to where
@@ -35,11 +36,13 @@ mod chain;
 mod codec;
 mod dump;
 mod durable;
+mod early;
 mod fault;
 #[doc(hidden)]
 pub mod fuzzing;
 mod in_use;
 mod intake;
+mod latest_cache;
 mod log_object;
 mod lsn;
 mod memory_segment;
@@ -70,7 +73,11 @@ mod writer;
 #[cfg(test)]
 mod behaviour_test;
 #[cfg(test)]
+mod early_test;
+#[cfg(test)]
 mod fault_test;
+#[cfg(test)]
+mod latest_test;
 #[cfg(test)]
 mod model_test;
 #[cfg(test)]

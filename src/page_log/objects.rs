@@ -1,4 +1,4 @@
-//! How the log reaches its objects: whole creates, streamed creates, and ranged reads through the block cache.
+//! How the log reaches its objects: whole creates, creates of which some was written before, streamed creates, and ranged reads through the block cache.
 //!
 //! A trait, so that tests can break it. In a bucket an object is opened by the first read of it, which costs one request; what is in
 //! the cache costs none. A database never uses one name for two objects, so the cache needs no etag to tell them apart.
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use plastron_cache::{Cache, CachedObject, Fetch, ObjectId, Priority};
 use plastron_sources::clock::{Entropy, SystemEntropy};
-use plastron_sources::{Bucket, Object, ObjectWriter, Provider, Result};
+use plastron_sources::{AheadWriter, Bucket, Object, ObjectWriter, Provider, Result};
 use tokio::sync::OnceCell;
 
 use super::log_object::LogObject;
@@ -39,11 +39,24 @@ pub(crate) trait LogObjectWriter: Send {
     async fn finish(self: Box<Self>) -> Result<()>;
 }
 
+/// An object that will be created as by [`LogObjects::create`], and of which some is written before. Dropped, it leaves nothing.
+#[async_trait]
+pub(crate) trait LogObjectAhead: Send {
+    /// Writes the next pieces. That it could not is found out by `create`, which has them still.
+    async fn write(&mut self, pieces: Vec<Bytes>);
+
+    /// Creates the object of what was written and `rest`.
+    async fn create(self: Box<Self>, rest: Vec<Bytes>) -> Result<()>;
+}
+
 /// Where the log's objects are.
 #[async_trait]
 pub(crate) trait LogObjects: Send + Sync + 'static {
     /// Creates an object. Retries, bounded by the bucket's deadline, are within.
     async fn create(&self, name: &str, pieces: Vec<Bytes>) -> Result<()>;
+
+    /// Begins to create an object whose bytes are there one after the other, if what is there early can be written early.
+    async fn ahead(&self, name: &str) -> Option<Box<dyn LogObjectAhead>>;
 
     /// Begins to create an object.
     async fn begin(&self, name: &str) -> Result<Box<dyn LogObjectWriter>>;
@@ -160,6 +173,15 @@ impl LogObjects for BucketObjects {
         self.own.bucket.put_whole(name, pieces, MOST_IN_ONE_REQUEST).await.map(drop)
     }
 
+    async fn ahead(&self, name: &str) -> Option<Box<dyn LogObjectAhead>> {
+        if !self.own.bucket.writes_ahead() {
+            return None;
+        }
+        // What is wrong is told when the object is created.
+        let writer = self.own.bucket.put_ahead(name, MOST_IN_ONE_REQUEST).await.ok()?;
+        Some(Box::new(writer))
+    }
+
     async fn begin(&self, name: &str) -> Result<Box<dyn LogObjectWriter>> {
         Ok(Box::new(self.own.bucket.writer(name).await?))
     }
@@ -196,6 +218,17 @@ impl LogObjects for BucketObjects {
         if !waiting.is_empty() {
             cached.insert(offset, &waiting, place.priority).await;
         }
+    }
+}
+
+#[async_trait]
+impl LogObjectAhead for AheadWriter {
+    async fn write(&mut self, pieces: Vec<Bytes>) {
+        AheadWriter::write(self, pieces).await;
+    }
+
+    async fn create(self: Box<Self>, rest: Vec<Bytes>) -> Result<()> {
+        AheadWriter::finish(*self, rest).await.map(drop)
     }
 }
 

@@ -180,13 +180,23 @@ impl PageLogOptions {
 
     /// Segments uploaded at once, as far as half of the memory holds their encoded copies.
     pub(crate) fn uploads_at_once(&self) -> usize {
+        self.uploads.min(self.encoded_at_once())
+    }
+
+    /// Segments of which there are encoded copies at once: those that are uploaded, and the one that is encoded as it fills.
+    pub(crate) fn encoded_at_once(&self) -> usize {
         let fit = usize::try_from(self.memory / 2 / self.segment_size.max(1)).unwrap_or(usize::MAX);
-        self.uploads.min(fit).max(1)
+        self.uploads.saturating_add(1).min(fit).max(1)
+    }
+
+    /// Bytes of payloads that are encoded at once while a segment fills: few enough that whoever waits for its end waits for little.
+    pub(crate) fn chunk(&self) -> u64 {
+        (self.segment_size / 16).max(1)
     }
 
     /// Bytes of records that may wait: what the encoded copies leave.
     pub(crate) fn budget(&self) -> u64 {
-        self.memory - self.segment_size * self.uploads_at_once() as u64
+        self.memory - self.segment_size * self.encoded_at_once() as u64
     }
 }
 

@@ -17,6 +17,7 @@ use super::codec::LogState;
 use super::durable::Durable;
 use super::in_use::InUse;
 use super::intake::{Draft, Intake};
+use super::latest_cache::LatestCache;
 use super::lsn::{Lsn, LsnAllocator};
 use super::merger::{merge_once, run_merger};
 use super::objects::{BucketObjects, LogObjects};
@@ -29,6 +30,10 @@ use super::shared::Shared;
 use super::table::TableHandle;
 use super::victim_cache::VictimCache;
 use super::writer::run_writer;
+
+/// What part of the memory for records tells which records are the latest of their pages: enough for all that are kept where pages have
+/// 4 KiB and more.
+const LATEST_SHARE: u64 = 16;
 
 /// A page log. Cheap to clone; clones are the same log, and all calls are concurrent.
 ///
@@ -130,8 +135,11 @@ impl PageLog {
         let durable = open_durable(state, &Durable::default(), &objects, &mut filter_room).await?;
         let budget = options.budget();
         let permits = usize::try_from(budget).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let intake = Intake::new(state, durable, allocator, budget);
+        let latest_memory = options.record_memory / LATEST_SHARE;
         let shared = Arc::new(Shared {
-            intake: Mutex::new(Intake::new(state, durable, allocator, budget)),
+            last: AtomicU64::new(intake.last().get()),
+            intake: Mutex::new(intake),
             budget: Semaphore::new(permits),
             progress: watch::Sender::new(0),
             readable: watch::Sender::new(0),
@@ -144,7 +152,8 @@ impl PageLog {
             epoch: epoch.unwrap_or(0),
             generation: AtomicU64::new(0),
             kek_lsn: AtomicU64::new(0),
-            records: RecordCache::new(options.record_memory),
+            records: RecordCache::new(options.record_memory - latest_memory),
+            latest: LatestCache::new(latest_memory),
             blocks: BlockPool::new(options.index_memory / 2),
             victims: VictimCache::new(options.victim_cache),
             openers: SegmentOpeners::new(),
@@ -265,7 +274,7 @@ impl PageLog {
         let freed = {
             let mut intake = self.shared.lock();
             let freed = intake.abandon(lsn)?;
-            self.shared.generation.store(intake.generation(), Ordering::Release);
+            self.shared.publish(&intake);
             freed
         };
         self.shared.victims.clear();
@@ -321,7 +330,7 @@ impl PageLog {
         {
             let mut intake = self.shared.lock();
             intake.advance(next);
-            self.shared.generation.store(intake.generation(), Ordering::Release);
+            self.shared.publish(&intake);
         }
         self.shared.announce();
         self.shared.announce_readable();

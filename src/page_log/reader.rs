@@ -66,6 +66,8 @@ struct Snapshot {
     durable: Arc<Durable>,
     trims: Arc<Trims>,
     generation: u64,
+    /// Nothing that is above it is in here.
+    last: Lsn,
     /// The steps that were in memory, newest first.
     steps: Vec<Step>,
 }
@@ -75,7 +77,8 @@ impl Shared {
     pub(crate) async fn get(&self, table: u64, page: u64, lsn: Lsn, wait: Duration) -> Result<Chain, PageLogFault> {
         // A full page that was read lately needs neither lock nor index.
         let generation = self.generation.load(Ordering::Acquire);
-        if let Some(record) = self.records.get(generation, lsn)
+        if let Some(lsn) = self.known_lsn(generation, table, page, lsn)
+            && let Some(record) = self.records.get(generation, lsn)
             && record.kind == RecordKind::Full
             && (record.key.table, record.key.page) == (table, page)
         {
@@ -88,6 +91,16 @@ impl Shared {
         let missing = || PageLogFault::NotFound { table, page, lsn };
         let newest = records.first().ok_or_else(missing)?;
         Ok(Chain::of(newest, records.iter().map(|record| ChainRecord::from(&**record))))
+    }
+
+    /// The LSN at which a get is to read: the one it asks for, or that of the latest if that is known and nothing was put since.
+    fn known_lsn(&self, generation: u64, table: u64, page: u64, lsn: Lsn) -> Option<Lsn> {
+        if lsn != Lsn::MAX {
+            return Some(lsn);
+        }
+        let last = Lsn::new(self.last.load(Ordering::Acquire));
+        let known = self.latest.get(generation, &Key::new(table, page, lsn))?;
+        (known.seen() >= last).then(|| known.lsn())
     }
 
     /// The steps of a page's chain, newest first, and the generation of which they are. With `kept`, records that were read lately stand
@@ -104,11 +117,11 @@ impl Shared {
             self.wait_readable(lsn, wait).await?;
         }
         let key = Key::new(table, page, lsn);
-        let Snapshot { durable, trims, generation, mut steps } = self.snapshot(&key);
+        let Snapshot { durable, trims, generation, last, mut steps } = self.snapshot(&key);
         let kept = kept.then_some(generation);
         if steps.is_empty() {
             let found = match lsn {
-                Lsn::MAX => self.latest(&durable, &key).await?,
+                Lsn::MAX => self.latest(&durable, &key, kept, last).await?,
                 _ => self.exact(&durable, &key, kept).await?,
             };
             let start = trims.start(table);
@@ -147,7 +160,7 @@ impl Shared {
             }
         }
         let (durable, trims) = (Arc::clone(intake.durable()), Arc::clone(intake.trims()));
-        Snapshot { durable, trims, generation: intake.generation(), steps }
+        Snapshot { durable, trims, generation: intake.generation(), last: intake.last(), steps }
     }
 
     /// Waits until `lsn` can be read here, which on the leader is when it was given.
@@ -184,19 +197,41 @@ impl Shared {
         Ok(found.map(|located| Step::Located(Box::new(located))))
     }
 
-    /// The page's newest record that is not above `key`, in the bucket.
-    async fn latest(&self, durable: &Durable, key: &Key) -> Result<Option<Step>, PageLogFault> {
-        for segment in durable.segments.iter().rev() {
+    /// The page's newest record in the bucket; in memory there is none, and none above `last`. With `kept`, what is known of it is not
+    /// searched for again.
+    async fn latest(
+        &self,
+        durable: &Durable,
+        key: &Key,
+        kept: Option<u64>,
+        last: Lsn,
+    ) -> Result<Option<Step>, PageLogFault> {
+        let known = kept.and_then(|generation| self.latest.get(generation, key));
+        let seen = known.as_ref().map_or(Lsn::NONE, |known| known.seen());
+        let mut found = None;
+        for segment in durable.segments.iter().rev().take_while(|segment| segment.reference.last_lsn() > seen) {
             if let Some(located) = segment.floor(key)? {
-                return Ok(Some(Step::Located(Box::new(located))));
+                found = Some(located);
+                break;
             }
         }
-        for run in durable.runs.iter().rev().filter(|run| run.may_have(key.table, key.page)) {
-            if let Some(located) = run.floor(key, &self.blocks, &*self.objects).await? {
-                return Ok(Some(Step::Located(Box::new(located))));
+        for run in durable.runs.iter().rev().take_while(|run| run.reference().last_lsn() > seen) {
+            if found.is_some() {
+                break;
+            }
+            if run.may_have(key.table, key.page) {
+                found = run.floor(key, &self.blocks, &*self.objects).await?;
             }
         }
-        Ok(None)
+        let found = match (found, &known) {
+            (Some(located), _) => Some(Step::Located(Box::new(located))),
+            (None, Some(known)) => self.exact(durable, &Key { lsn: known.lsn(), ..*key }, kept).await?,
+            (None, None) => None,
+        };
+        if let (Some(step), Some(generation)) = (&found, kept) {
+            self.latest.note(generation, &step.key(), last, known.as_deref());
+        }
+        Ok(found)
     }
 
     /// The record of a step.

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use super::PageLogFault;
 use super::block_pool::BlockPool;
 use super::intake::{Draft, Intake, cost};
+use super::latest_cache::LatestCache;
 use super::lsn::Lsn;
 use super::objects::LogObjects;
 use super::options::PageLogOptions;
@@ -41,9 +42,12 @@ pub(crate) struct Shared {
     pub(crate) epoch: u64,
     /// That of the intake, for those who do not take its lock.
     pub(crate) generation: AtomicU64,
+    /// The last LSN that has a record, or is readable, for the same: never behind a put that has returned.
+    pub(crate) last: AtomicU64,
     /// The KEK page in force.
     pub(crate) kek_lsn: AtomicU64,
     pub(crate) records: RecordCache,
+    pub(crate) latest: LatestCache,
     pub(crate) blocks: BlockPool,
     pub(crate) victims: VictimCache,
     pub(crate) openers: SegmentOpeners,
@@ -64,6 +68,12 @@ impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Intake> {
         // Nothing panics while it holds the lock.
         self.intake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets those who do not take the lock know how things stand; the caller has it.
+    pub(crate) fn publish(&self, intake: &Intake) {
+        self.last.store(intake.last().get(), Ordering::Release);
+        self.generation.store(intake.generation(), Ordering::Release);
     }
 
     /// Tells everybody who waits for the bucket that something has changed.
@@ -89,15 +99,17 @@ impl Shared {
         };
         let full = {
             let mut intake = self.lock();
+            let before = intake.open().bytes();
             let lsn = intake.append(draft, self.options.clock.monotonic())?;
-            self.generation.store(intake.generation(), Ordering::Release);
+            self.publish(&intake);
             permit.forget();
             let first = intake.open().first_lsn() == Some(lsn);
-            let full = intake.open().bytes() >= self.options.segment_size;
+            let (bytes, chunk) = (intake.open().bytes(), self.options.chunk());
+            let full = bytes >= self.options.segment_size;
             if full {
                 intake.seal();
             }
-            (lsn, full || first)
+            (lsn, full || first || before / chunk != bytes / chunk)
         };
         if full.1 || self.starving.load(Ordering::Relaxed) > 0 {
             self.wake_writer.notify_one();

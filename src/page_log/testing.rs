@@ -13,7 +13,7 @@ use plastron_keys::{
 };
 use plastron_sources::{Error, Fault, Result};
 
-use super::objects::{LogObjectWriter, LogObjects, ObjectPlace};
+use super::objects::{LogObjectAhead, LogObjectWriter, LogObjects, ObjectPlace};
 use super::{LogState, PageLog, PageLogFault, PageLogOptions};
 
 /// A key module with one KEK, which never changes: not that of the crate, whose keys the golden files must not depend on.
@@ -101,6 +101,8 @@ pub(crate) struct MemoryObjects {
     objects: Mutex<BTreeMap<String, Bytes>>,
     judge: Mutex<Judge>,
     held: tokio::sync::watch::Sender<Vec<String>>,
+    /// Bytes that were written before their object was created.
+    ahead: tokio::sync::watch::Sender<u64>,
 }
 
 /// A fault that may go away.
@@ -115,6 +117,7 @@ impl MemoryObjects {
             objects: Mutex::default(),
             judge: Mutex::new(judge),
             held: tokio::sync::watch::Sender::new(Vec::new()),
+            ahead: tokio::sync::watch::Sender::new(0),
         })
     }
 
@@ -133,6 +136,11 @@ impl MemoryObjects {
     /// Waits until so many creates are held, and says which.
     pub(crate) async fn held(&self, count: usize) -> Vec<String> {
         self.held.subscribe().wait_for(|held| held.len() >= count).await.unwrap().clone()
+    }
+
+    /// Waits until so many bytes were written before their object was created.
+    pub(crate) async fn ahead(&self, bytes: u64) {
+        self.ahead.subscribe().wait_for(|ahead| *ahead >= bytes).await.unwrap();
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
@@ -187,6 +195,20 @@ impl LogObjectWriter for Growing {
     }
 }
 
+#[async_trait]
+impl LogObjectAhead for Growing {
+    async fn write(&mut self, pieces: Vec<Bytes>) {
+        pieces.iter().for_each(|piece| self.bytes.extend_from_slice(piece));
+        let written: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+        self.objects.ahead.send_modify(|ahead| *ahead += written);
+    }
+
+    async fn create(self: Box<Self>, rest: Vec<Bytes>) -> Result<()> {
+        let pieces = std::iter::once(self.bytes.into()).chain(rest).collect();
+        self.objects.create(&self.name, pieces).await
+    }
+}
+
 /// Objects behind an `Arc`, as a log has them.
 pub(crate) struct Shelf(pub(crate) Arc<MemoryObjects>);
 
@@ -194,6 +216,11 @@ pub(crate) struct Shelf(pub(crate) Arc<MemoryObjects>);
 impl LogObjects for Shelf {
     async fn create(&self, name: &str, pieces: Vec<Bytes>) -> Result<()> {
         self.0.create(name, pieces).await
+    }
+
+    async fn ahead(&self, name: &str) -> Option<Box<dyn LogObjectAhead>> {
+        let (objects, name) = (Arc::clone(&self.0), name.to_owned());
+        Some(Box::new(Growing { objects, name, bytes: Vec::new() }))
     }
 
     async fn begin(&self, name: &str) -> Result<Box<dyn LogObjectWriter>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 
 use super::testing::{Role, SimStore};
 use crate::error::Fault;
@@ -118,11 +118,51 @@ async fn orphans_are_told_from_turtles() {
     assert!(matches!(registry.turtle(4).await.unwrap_err().fault(), Fault::NoSuchTurtle { sequence: 4 }));
     let listed: Vec<_> = registry.turtles().map_ok(|turtle| turtle.sequence).try_collect().await.unwrap();
     assert_eq!(listed, [1, 2, 3]);
+    // All at once it is said of each what is said of it alone, from one listing and with one request for each that is no orphan.
+    let listed: Vec<_> = registry.turtles().try_collect().await.unwrap();
+    for at_once in [1, 8] {
+        let before = store.requests();
+        let read: Vec<_> = registry.read_back(&listed, at_once).collect().await;
+        assert_eq!(store.requests() - before, 3);
+        let sequences: Vec<_> = read.iter().map(|(sequence, _)| *sequence).collect();
+        assert_eq!(sequences, [3, 2, 1]);
+        for (sequence, read) in read {
+            match (read, registry.turtle(sequence).await) {
+                (Ok(one), Ok(other)) => assert_eq!(one, other),
+                (one, other) => assert_eq!(one.unwrap_err().to_string(), other.unwrap_err().to_string()),
+            }
+        }
+    }
     // GC may take all but the newest, once.
     assert!(registry.remove(2).await.unwrap() && !registry.remove(2).await.unwrap());
     for sequence in [3, 4, u64::MAX - 1] {
         assert!(matches!(registry.remove(sequence).await.unwrap_err().fault(), Fault::Newest { .. }));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn turtles_that_go_while_all_are_read_are_gone_and_take_no_other_with_them() {
+    let (store, registry) = calm();
+    let mut first = leader(&registry, "first").await;
+    for content in ["a", "b", "c", "d", "e"] {
+        first.publish(text(content)).await.unwrap();
+    }
+    let listed: Vec<_> = registry.turtles().try_collect().await.unwrap();
+    // GC removes the oldest first.
+    (1..=3).for_each(|sequence| store.take(sequence));
+    let read: Vec<_> = registry.read_back(&listed, 2).collect().await;
+    let there: Vec<_> = read.iter().filter(|(_, read)| read.is_ok()).map(|(sequence, _)| *sequence).collect();
+    assert_eq!((read.len(), there), (6, vec![6, 5, 4]));
+    assert!(matches!(read[3].1.as_ref().unwrap_err().fault(), Fault::NoSuchTurtle { sequence: 3 }));
+    assert!(matches!(read[4].1.as_ref().unwrap_err().fault(), Fault::NoSuchTurtle { sequence: 2 }));
+    // What stands below a gap is not even read.
+    store.plant(2, text("whatever it is, as long as a turtle"));
+    let listed: Vec<_> = registry.turtles().try_collect().await.unwrap();
+    let before = store.requests();
+    let read: Vec<_> = registry.read_back(&listed, 2).collect().await;
+    assert_eq!((read.len(), store.requests() - before), (4, 3));
+    assert!(matches!(read[3].1.as_ref().unwrap_err().fault(), Fault::Orphan { sequence: 2 }));
+    assert!(registry.read_back(&[], 8).next().await.is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,12 +1,21 @@
 //! The history: list, read a chosen one, remove.
 
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt};
 use plastron_config::ErrorKind;
 
 use super::objects::ListedTurtle;
 use super::registry::BucketRegistry;
 use crate::error::{Fault, Result};
 use crate::version::Versioned;
+
+/// What is known of the turtle above one that is read.
+enum Above {
+    /// There is none.
+    Nothing,
+    /// It says that it follows the one with this checksum.
+    Follows(u32),
+    Unknown,
+}
 
 impl BucketRegistry {
     /// All turtles that are there, oldest first. Orphans of leaders that were fenced may be among them; [`BucketRegistry::turtle`] tells.
@@ -41,6 +50,54 @@ impl BucketRegistry {
             }
         };
         result.await.map_err(|fault| self.error("read", Some(sequence), fault))
+    }
+
+    /// Reads all of `listed`, which is what [`BucketRegistry::turtles`] gave, newest first: what [`BucketRegistry::turtle`] says of each, by
+    /// that one listing and with one request each, `at_once` of them under way. No more are made when the stream is dropped.
+    pub fn read_back(
+        &self,
+        listed: &[ListedTurtle],
+        at_once: usize,
+    ) -> BoxStream<'static, (u64, Result<Option<Versioned>>)> {
+        let sequences: Vec<u64> = listed.iter().rev().map(|turtle| turtle.sequence).collect();
+        // Down to the first gap: what stands below it is taken for an orphan.
+        let whole =
+            1 + sequences.windows(2).take_while(|two| matches!(two, [above, below] if below + 1 == *above)).count();
+        let orphans: Vec<u64> = sequences.get(whole..).unwrap_or_default().to_vec();
+        let fetches = sequences.into_iter().take(whole).map({
+            let registry = self.clone();
+            move |sequence| {
+                let registry = registry.clone();
+                async move { (sequence, registry.fetch(sequence).await) }
+            }
+        });
+        let (fetches, registry) = (stream::iter(fetches).buffered(at_once.max(1)), self.clone());
+        let read = stream::unfold((fetches, Above::Nothing, registry), |(mut fetches, above, registry)| async move {
+            let (sequence, fetched) = fetches.next().await?;
+            let fault = |fault| registry.error("read", Some(sequence), fault);
+            let here = match &fetched {
+                Ok(Some(found)) => Above::Follows(found.object.previous),
+                _ => Above::Unknown,
+            };
+            let read = match (fetched, above) {
+                (Err(unreadable), _) => Err(fault(unreadable)),
+                (Ok(None), _) => Err(fault(Fault::NoSuchTurtle { sequence })),
+                (Ok(Some(found)), Above::Follows(checksum)) if checksum != found.version.checksum => {
+                    Err(fault(Fault::Orphan { sequence }))
+                }
+                // What is above it was removed meanwhile, or can't be read.
+                (Ok(Some(_)), Above::Unknown) => registry.turtle(sequence).await,
+                (Ok(Some(found)), _) => {
+                    Ok(found.object.content.map(|content| Versioned { version: found.version, content }))
+                }
+            };
+            Some(((sequence, read), (fetches, here, registry)))
+        });
+        let registry = self.clone();
+        let orphans = orphans
+            .into_iter()
+            .map(move |sequence| (sequence, Err(registry.error("read", Some(sequence), Fault::Orphan { sequence }))));
+        read.chain(stream::iter(orphans)).boxed()
     }
 
     /// Removes the turtle of that number, for GC; says whether it was there. That nobody needs it is for the caller to know, and that older ones

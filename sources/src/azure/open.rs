@@ -71,5 +71,6 @@ async fn build(options: &BucketOptions, settings: Settings, stats: Arc<Stats>) -
         quirks,
         address,
         large_create: LargeCreate::Multipart,
+        ahead: None,
     })
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 
 use super::OpenBucket;
-use crate::create::ObjectWriter;
+use crate::create::{AheadWriter, ObjectWriter};
 use crate::error::{Error, Fault, Result};
 use crate::list::{ListEntry, ListOptions};
 use crate::name::{Names, check_name};
@@ -99,6 +99,7 @@ impl Bucket {
             quirks: Arc::default(),
             address: format!("memory://{}", options.bucket),
             large_create: LargeCreate::Native,
+            ahead: None,
         };
         let stats = Arc::new(Stats::new(options.provider));
         let options = BucketOptions { probe: ProbeMode::Off, ..options };
@@ -206,6 +207,27 @@ impl Bucket {
             Box::pin(self.open.create(name, &key, data, most.max(self.open.options.part_size))).await
         };
         result.await.map_err(|fault| self.open.error("put", name, fault))
+    }
+
+    /// Begins to create the object `name` of no more than `most` bytes, as [`Bucket::put_whole`] does, before all of them are there. A
+    /// directory takes the first bytes at once; elsewhere they are kept, and all go in one request at the end. Nothing is visible, nor
+    /// is the name taken, before [`AheadWriter::finish`], and no request is made.
+    ///
+    /// # Errors
+    /// `Invalid` for a name that cannot be; `Unsupported` for a read-only bucket.
+    pub async fn put_ahead(&self, name: &str, most: u64) -> Result<AheadWriter> {
+        let result = async {
+            let key = self.open.names.key(name, self.system)?;
+            self.open.writable().await?;
+            let most = most.max(self.open.options.part_size);
+            Ok(AheadWriter::new(Arc::clone(&self.open), name.to_owned(), key, most))
+        };
+        result.await.map_err(|fault| self.open.error("put", name, fault))
+    }
+
+    /// Whether bytes that are given to [`Bucket::put_ahead`] early are written early: otherwise it is no use.
+    pub fn writes_ahead(&self) -> bool {
+        self.open.source.ahead.is_some()
     }
 
     /// Creates the object `name` from the file at `path`, if there is none. The file is never in memory whole.

@@ -39,7 +39,7 @@ impl OpenBucket {
             let data = file.read(0, length).await?.into();
             file.check_unchanged().await?;
             let sums = sum_all(&data).await?;
-            return self.create_small(name, key, data, &sums).await;
+            return self.create_small(name, key, data, &sums, None).await;
         }
         self.refuse_early(key).await?;
         let known = if sums_fit_inline(file.size) { Some(file.sums().await?) } else { None };

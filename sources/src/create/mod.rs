@@ -8,6 +8,7 @@
 //! | --- | --- | --- |
 //! | up to `part_size`, or what `put_whole` says | one PUT (`small.rs`) | in the metadata, or a side object |
 //! | more, known beforehand | parts in parallel (`large.rs`, `file.rs` over [`Upload`]) | in the metadata up to 300 blocks, else a side object |
+//! | up to that, begun before all of it was there | one PUT, of which a directory has the first bytes already ([`AheadWriter`]) | in the metadata, or a side object |
 //! | not known beforehand | [`ObjectWriter`]: one part is buffered; ends it there, it is one PUT | in the metadata, or a side object |
 //!
 //! Invariants:
@@ -18,6 +19,7 @@
 //! * Success is reported when the store holds the right size and the right checksums: for one PUT the transport compares the
 //!   digest the store returns; after parts, a HEAD compares size and metadata.
 
+mod ahead;
 mod claim;
 mod cleanup;
 mod file;
@@ -28,6 +30,7 @@ mod small;
 mod upload;
 mod writer;
 
+pub use ahead::AheadWriter;
 pub(crate) use cleanup::Cleanup;
 pub use writer::ObjectWriter;
 

@@ -11,6 +11,7 @@ use super::settle::{MAX_VANISHED, Settled, contended, is_final};
 use super::{SideObject, upload};
 use crate::bucket::OpenBucket;
 use crate::creation_id::CreationId;
+use crate::dir::AheadFile;
 use crate::error::Fault;
 use crate::fault_of::fault_of;
 use crate::object_info::{Checksums, ObjectInfo};
@@ -31,16 +32,17 @@ impl OpenBucket {
             return self.create_large(name, key, data).await;
         }
         let sums = sum_all(&data).await?;
-        self.create_small(name, key, data, &sums).await
+        self.create_small(name, key, data, &sums, None).await
     }
 
-    /// Creates the object `name` at `key` in one request.
+    /// Creates the object `name` at `key` in one request; `ahead` has the first bytes of `data`, if any are there already.
     pub(super) async fn create_small(
         self: &Arc<Self>,
         name: &str,
         key: &Path,
         data: Payload,
         sums: &BlockSums,
+        mut ahead: Option<AheadFile>,
     ) -> Result<ObjectInfo, Fault> {
         let id = CreationId::random(self.options.entropy.as_ref());
         let creation = Creation::of(id, sums);
@@ -53,8 +55,12 @@ impl OpenBucket {
             if let Some(side) = &mut side {
                 side.committing();
             }
-            let options =
+            let mut options =
                 PutOptions { mode: PutMode::Create, attributes: attributes(&creation), ..PutOptions::default() };
+            // Once: what becomes of it then is not known here, and all of the bytes are.
+            if let Some(ahead) = ahead.take() {
+                options.extensions.insert(ahead);
+            }
             let fault = match self.source.store.put_opts(key, data.clone().into(), options).await {
                 Ok(put) => {
                     self.answered();

@@ -92,7 +92,7 @@ impl ObjectWriter {
     async fn finish_upload(self, name: &str) -> Result<ObjectInfo, Fault> {
         let sums = self.sums.ok_or_else(interrupted)?.finish();
         let Some(mut upload) = self.upload else {
-            return self.bucket.create_small(name, &self.key, self.buffer, &sums).await;
+            return self.bucket.create_small(name, &self.key, self.buffer, &sums, None).await;
         };
         upload.part(self.buffer).await?;
         let creation = Creation::streamed(self.id, None, BLOCK_BYTES);

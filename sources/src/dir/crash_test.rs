@@ -13,6 +13,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::{Attribute, MultipartUpload, ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions};
 
 use super::staging::{SUFFIX, Staging};
+use super::store::DirStore;
 use super::testing::{Ahead, attributes, files_in, path, put, store_in, tree_at};
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::error::Fault;
@@ -29,7 +30,7 @@ fn content(name: &str) -> Bytes {
     bytes.into()
 }
 
-async fn create(store: &dyn ObjectStore, name: &str) -> object_store::Result<()> {
+async fn create(store: &DirStore, name: &str) -> object_store::Result<()> {
     let (bytes, attributes) = (content(name), attributes(&format!("1;{name}")));
     if name.contains("parts") {
         let options = PutMultipartOptions { attributes, ..Default::default() };
@@ -38,7 +39,14 @@ async fn create(store: &dyn ObjectStore, name: &str) -> object_store::Result<()>
         futures::future::try_join_all(parts).await?;
         upload.complete().await.map(|_| ())
     } else {
-        let options = PutOptions { attributes, ..PutMode::Create.into() };
+        let mut options = PutOptions { attributes, ..PutMode::Create.into() };
+        if name.contains("ahead") {
+            let ahead = store.ahead().begin(&path(name)).unwrap();
+            bytes.slice(..bytes.len() / 2).chunks(100_000).for_each(|part| {
+                ahead.write(&[Bytes::copy_from_slice(part)]).unwrap();
+            });
+            options.extensions.insert(ahead);
+        }
         store.put_opts(&path(name), bytes.into(), options).await.map(|_| ())
     }
 }
@@ -48,7 +56,7 @@ fn names(round: &str, writer: usize) -> impl Iterator<Item = String> + use<> {
     let round = round.to_owned();
     (0..).map(move |index| {
         let size = [0, 1, 4096, 300_000, 1_500_000][index % 5];
-        let how = if index % 3 == 0 { "parts" } else { "whole" };
+        let how = ["parts", "whole", "ahead"][index % 3];
         format!("{how}/r{round}/{index}-{writer}-{size}")
     })
 }

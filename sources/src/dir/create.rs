@@ -20,6 +20,7 @@ use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, FileType, Stat, unlinkat};
 use rustix::io::Errno;
 
+use super::ahead::AheadFile;
 use super::directories::{Directory, Missing};
 use super::fault::{conflict, fault};
 use super::name::{Location, TEMPORARY, locate};
@@ -36,11 +37,18 @@ const ATTEMPTS_MAX: u32 = 1000;
 const CLEAR_DEPTH_MAX: u32 = 64;
 
 impl Tree {
-    /// Creates the object `name` of `buffers`, one after the other.
+    /// Creates the object `name` of `buffers`, one after the other. What is in `ahead`, which are the first of these bytes, is not
+    /// written again.
     ///
     /// # Errors
     /// [`Fault::ObjectExists`], [`Fault::Name`], and what the file system says.
-    pub(super) fn create(&self, name: &Path, buffers: &[Bytes], attribute: Option<&str>) -> Result<Stat, Fault> {
+    pub(super) fn create(
+        &self,
+        name: &Path,
+        buffers: &[Bytes],
+        attribute: Option<&str>,
+        ahead: Option<&AheadFile>,
+    ) -> Result<Stat, Fault> {
         let location = locate(name)?;
         let directory = self.directory_for(name, &location)?;
         // Spares the loser of a race the work; who wins is decided by the link alone.
@@ -49,9 +57,17 @@ impl Tree {
         {
             return Err(self.exists(&directory));
         }
-        let staged = self.stage(name, &location)?;
-        staged.write(buffers, 0).map_err(|errno| self.failed("writing", &location, errno))?;
-        self.publish(name, &location, &staged, attribute, self.clock.wall())
+        let own;
+        let (staged, written) = match ahead.and_then(|ahead| ahead.of(self, name)) {
+            Some(begun) => begun,
+            None => {
+                own = self.stage(name, &location)?;
+                (&own, 0)
+            }
+        };
+        let rest = behind(buffers, written);
+        staged.write(&rest, written).map_err(|errno| self.failed("writing", &location, errno))?;
+        self.publish(name, &location, staged, attribute, self.clock.wall())
     }
 
     /// A temporary file for the object at `location`.
@@ -160,6 +176,16 @@ impl Tree {
             format!("creating {} (its directory keeps vanishing)", self.root.show(&location.path()).display());
         Fault::io(context, Errno::AGAIN.into())
     }
+}
+
+/// `buffers` without their first `skip` bytes.
+fn behind(buffers: &[Bytes], mut skip: u64) -> Vec<Bytes> {
+    let rest = buffers.iter().map(|buffer| {
+        let now = usize::try_from(skip).unwrap_or(usize::MAX).min(buffer.len());
+        skip -= now as u64;
+        buffer.slice(now..)
+    });
+    rest.filter(|buffer| !buffer.is_empty()).collect()
 }
 
 /// Removes the directory `entry` if there is nothing but directories in it; `false` if there is, or it is not certain.

@@ -15,6 +15,7 @@
 //! `object_store`'s trait, one hop to a blocking thread a call, and none for small reads of what is in memory
 //! ([`immediate`]). `Bucket::open` calls [`open`](open::open). The format on disk is in `docs/src/formats/directory-bucket.md`.
 
+mod ahead;
 mod blocking;
 mod count;
 mod create;
@@ -37,6 +38,8 @@ mod tree;
 mod upload;
 
 #[cfg(test)]
+mod ahead_test;
+#[cfg(test)]
 mod bucket_test;
 #[cfg(test)]
 mod crash_test;
@@ -55,4 +58,5 @@ mod store_test;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use ahead::{AheadFile, WritesAhead};
 pub(crate) use open::open;

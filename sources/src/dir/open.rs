@@ -50,7 +50,7 @@ pub(crate) async fn open(options: &BucketOptions, stats: Arc<Stats>) -> Result<S
         tree.sweep_in_background();
     }
     let store = Arc::new(DirStore::new(tree, readonly, part_size, stats));
-    let pages: Arc<dyn PaginatedListStore> = store.clone();
+    let (ahead, pages): (_, Arc<dyn PaginatedListStore>) = (store.ahead(), store.clone());
     let address = format!("file://{}", path.display());
     let quirks = Arc::default();
     Ok(Source {
@@ -60,6 +60,7 @@ pub(crate) async fn open(options: &BucketOptions, stats: Arc<Stats>) -> Result<S
         quirks,
         address,
         large_create: LargeCreate::Native,
+        ahead: Some(ahead),
     })
 }
 

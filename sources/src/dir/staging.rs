@@ -90,6 +90,18 @@ impl Staged {
         Ok(())
     }
 
+    /// Has the system begin to write these bytes to the disk, without waiting for it. A hint: whatever becomes of it, [`Staged::seal`]
+    /// waits for all that is not there yet, and tells what could not be written.
+    #[cfg(target_os = "linux")]
+    pub(super) fn start_writing_back(&self, offset: u64, length: u64) {
+        // Linux begins to write pages that it is told will not be needed, and drops those that are written already: none of these.
+        let length = std::num::NonZeroU64::new(length);
+        let _ = rustix::fs::fadvise(&self.file, offset, length, rustix::fs::Advice::DontNeed);
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn start_writing_back(&self, _offset: u64, _length: u64) {}
+
     /// Finishes the content: sets attribute and time of creation, and makes all of it durable. Returns what the file is now.
     ///
     /// The time is set rather than left to the kernel, whose clock for files ticks every few milliseconds: it is part of the etag,

@@ -18,6 +18,7 @@ use object_store::{
     ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 
+use super::ahead::{AheadFile, WritesAhead};
 use super::blocking::{blocking, drop_elsewhere};
 use super::count::Count;
 use super::fault::error;
@@ -51,6 +52,11 @@ impl DirStore {
     pub(super) fn new(tree: Arc<Tree>, readonly: bool, part_size: u64, stats: Arc<Stats>) -> Self {
         let count = Count::new(stats, Arc::clone(&tree.clock));
         Self { tree, readonly, part_size, paused: Arc::default(), count }
+    }
+
+    /// Where bytes can be written before their object is created.
+    pub(super) fn ahead(&self) -> WritesAhead {
+        WritesAhead::new(Arc::clone(&self.tree))
     }
 
     fn refuse_if_readonly(&self, name: &Path) -> Result<()> {
@@ -154,8 +160,9 @@ impl ObjectStore for DirStore {
         let attribute = attribute_of(location, &options.attributes)?;
         let (tree, name) = (Arc::clone(&self.tree), location.clone());
         let length = payload.content_length() as u64;
+        let ahead = options.extensions.get::<AheadFile>().cloned();
         let creating = blocking(move || {
-            let created = tree.create(&name, payload.as_ref(), attribute.as_deref());
+            let created = tree.create(&name, payload.as_ref(), attribute.as_deref(), ahead.as_ref());
             let stat = created.map_err(|fault| error(name.as_ref(), fault))?;
             Ok(PutResult { e_tag: Some(etag_of(&stat)), version: None, extensions: Default::default() })
         });

@@ -71,6 +71,7 @@ async fn build(
         quirks,
         address,
         large_create,
+        ahead: None,
     })
 }
 

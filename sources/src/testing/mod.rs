@@ -38,6 +38,7 @@ pub(crate) fn unproved_over(store: &FaultyStore, options: BucketOptions, large_c
         quirks: Arc::default(),
         address: "memory://test".to_owned(),
         large_create,
+        ahead: None,
     };
     let names = Names::new(&options.prefix, options.provider).unwrap();
     OpenBucket::new(source, options, names, Arc::clone(&store.stats))

@@ -54,7 +54,16 @@ fn sealed_segment(records: &[Arc<Record>], level: Option<i32>) -> (Bytes, Opener
 }
 
 fn encode(records: &[Arc<Record>], key: Option<(ObjectCipher, Lsn)>, level: Option<i32>) -> Bytes {
-    let encoded = encode_segment(records, IDENTITY, key, &mut Compression::new(level).unwrap()).unwrap();
+    let mut encoder = SegmentEncoder::new(IDENTITY, records[0].key.lsn, key, Compression::new(level).unwrap());
+    let mut early = Vec::new();
+    for record in records {
+        encoder.push(record).unwrap();
+        early.extend(encoder.pieces_from(early.len()));
+    }
+    let encoded = encoder.finish().unwrap();
+    assert_eq!(encoded.segment.records as usize, records.len());
+    // What was said to be what it will be is.
+    assert!(early[..] == encoded.pieces[..early.len()] && encoded.pieces.iter().all(|piece| !piece.is_empty()));
     let bytes = Bytes::from(encoded.pieces.concat());
     assert_eq!(encoded.segment.size, bytes.len() as u64);
     bytes

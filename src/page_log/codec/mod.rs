@@ -33,7 +33,7 @@ pub(crate) use index_entry::IndexEntry;
 pub(crate) use page_filter::{PageFilter, PageFilterBuilder};
 pub(crate) use record_codec::{Compression, RawRecord};
 pub(crate) use run_tail::{BlockPlace, RUN_FOOTER_BYTES, RUN_HEADER_BYTES, RunHeader, RunTail, RunTailParts};
-pub(crate) use segment::{EncodedSegment, decode_segment, encode_segment};
+pub(crate) use segment::{EncodedSegment, SegmentEncoder, decode_segment};
 pub(crate) use segment_header::{SegmentHeader, SegmentIdentity};
 pub(crate) use segment_tail::{FOOTER_BYTES, SegmentTail};
 

@@ -1,9 +1,7 @@
 //! A whole segment: header, records, tail.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use plastron_keys::ObjectCipher;
+use plastron_keys::{ObjectCipher, Sealer};
 
 use super::index_block::{IndexBlock, IndexBlockBuilder};
 use super::index_entry::IndexEntry;
@@ -20,6 +18,9 @@ use crate::page_log::record::{Record, RecordKind};
 /// Payloads shorter than this are copied together into one piece: a piece costs about as much as copying it.
 const LONG_PAYLOAD_BYTES: usize = 4 << 10;
 
+/// Bytes at which a piece that short payloads were copied into is closed: it can be on its way then.
+const PIECE_BYTES: usize = 256 << 10;
+
 /// A segment that is ready to be uploaded.
 #[derive(Debug)]
 pub(crate) struct EncodedSegment {
@@ -30,73 +31,101 @@ pub(crate) struct EncodedSegment {
     pub(crate) trims: Vec<Trim>,
 }
 
-/// Encodes `records`, which are in the order of their LSNs, as one segment; `key` is a fresh one and the LSN of the KEK page in force.
-///
-/// # Errors
-/// What the cipher says; [`PageLogFault::Options`] for no record at all, or 2³² of them.
-pub(crate) fn encode_segment(
-    records: &[Arc<Record>],
+/// Encodes a segment record by record, so that it can be done while the segment fills.
+pub(crate) struct SegmentEncoder {
     identity: SegmentIdentity,
-    key: Option<(ObjectCipher, Lsn)>,
-    compression: &mut Compression,
-) -> Result<EncodedSegment, PageLogFault> {
-    let (Some(first), Some(last)) = (records.first(), records.last()) else {
-        return Err(PageLogFault::Options("a segment needs a record".to_owned()));
-    };
-    let count = u32::try_from(records.len())
-        .map_err(|_| PageLogFault::Options("a segment of more than 2^32 records".to_owned()))?;
-    let (first_lsn, last_lsn) = (first.key.lsn, last.key.lsn);
-    let (wrapped, mut sealer) = match key {
-        None => (None, None),
-        Some((cipher, kek_lsn)) => {
-            (Some(WrappedKey { kek_lsn, bytes: cipher.wrapped.as_bytes().clone() }), Some(cipher.sealer))
-        }
-    };
-    let header = SegmentHeader { identity, first_lsn, key: wrapped.clone() }.encode();
-    let header_crc = crc32c::crc32c(&header);
-    let mut pieces = Pieces { done: Vec::new(), open: header, length: 0 };
-    let (mut entries, mut trims) = (Vec::with_capacity(records.len()), Vec::new());
-    for (ordinal, record) in (0..count).zip(records) {
-        let stored = encode_record(record, ordinal, compression, sealer.as_mut())?;
+    first_lsn: Lsn,
+    last_lsn: Lsn,
+    key: Option<WrappedKey>,
+    sealer: Option<Sealer>,
+    compression: Compression,
+    header_crc: u32,
+    pieces: Pieces,
+    entries: Vec<IndexEntry>,
+    trims: Vec<Trim>,
+    records: u32,
+}
+
+impl SegmentEncoder {
+    /// A segment whose first record has `first_lsn`; `key` is a fresh one and the LSN of the KEK page in force.
+    pub(crate) fn new(
+        identity: SegmentIdentity,
+        first_lsn: Lsn,
+        key: Option<(ObjectCipher, Lsn)>,
+        compression: Compression,
+    ) -> Self {
+        let (key, sealer) = match key {
+            None => (None, None),
+            Some((cipher, kek_lsn)) => {
+                (Some(WrappedKey { kek_lsn, bytes: cipher.wrapped.as_bytes().clone() }), Some(cipher.sealer))
+            }
+        };
+        let header = SegmentHeader { identity, first_lsn, key: key.clone() }.encode();
+        let header_crc = crc32c::crc32c(&header);
+        let pieces = Pieces { done: Vec::new(), open: header, length: 0 };
+        let (entries, trims, last_lsn, records) = (Vec::new(), Vec::new(), first_lsn, 0);
+        Self { identity, first_lsn, last_lsn, key, sealer, compression, header_crc, pieces, entries, trims, records }
+    }
+
+    /// Adds a record, which is above all others.
+    ///
+    /// # Errors
+    /// What the cipher says; [`PageLogFault::Options`] past 2³² records. It can't go on then.
+    pub(crate) fn push(&mut self, record: &Record) -> Result<(), PageLogFault> {
+        let ordinal = self.records;
+        let many = || PageLogFault::Options("a segment of more than 2^32 records".to_owned());
+        self.records = ordinal.checked_add(1).ok_or_else(many)?;
+        self.last_lsn = record.key.lsn;
+        let stored = encode_record(record, ordinal, &mut self.compression, self.sealer.as_mut())?;
         match record.kind {
             RecordKind::Trim => {
-                trims.push(Trim { lsn: record.key.lsn, table: record.key.table, start: record.base });
+                self.trims.push(Trim { lsn: record.key.lsn, table: record.key.table, start: record.base });
             }
-            kind => entries.push(IndexEntry {
+            kind => self.entries.push(IndexEntry {
                 key: record.key,
                 kind,
                 backlink: record.backlink,
                 base: record.base,
                 segment: 0,
-                offset: pieces.length(),
+                offset: self.pieces.length(),
                 length: stored.len() as u32,
             }),
         }
-        pieces.open.extend_from_slice(&stored.header);
-        pieces.push(stored.payload);
+        self.pieces.open.extend_from_slice(&stored.header);
+        self.pieces.push(stored.payload);
+        Ok(())
     }
-    entries.sort_unstable_by_key(|entry| entry.key);
-    let mut index = IndexBlockBuilder::default();
-    entries.iter().for_each(|entry| index.push(entry));
-    let index = Bytes::from(index.finish());
-    let index_offset = pieces.length();
-    let footer = SegmentFooter {
-        index_offset,
-        index_length: index.len() as u64,
-        first_lsn,
-        last_lsn,
-        records: count,
-        header_crc,
-    };
-    pieces.push(index.clone());
-    put_trims(&trims, &mut pieces.open);
-    pieces.open.extend_from_slice(&footer.encode());
-    let size = pieces.length();
-    let segment =
-        SegmentRef { identity, first_lsn, last_lsn, limit: Lsn::MAX, size, index_offset, records: count, key: wrapped };
-    let object = identity.object_name();
-    let index = IndexBlock::decode(index, index_offset).map_err(|damage| PageLogFault::damaged(object, damage))?;
-    Ok(EncodedSegment { pieces: pieces.finish(), segment, index, trims })
+
+    /// The object's pieces from number `from` on that are what they will be.
+    pub(crate) fn pieces_from(&self, from: usize) -> Vec<Bytes> {
+        self.pieces.done.get(from..).unwrap_or_default().to_vec()
+    }
+
+    /// The whole segment.
+    ///
+    /// # Errors
+    /// [`PageLogFault::Options`] for one without a record.
+    pub(crate) fn finish(self) -> Result<EncodedSegment, PageLogFault> {
+        let Self { identity, first_lsn, last_lsn, key, header_crc, mut pieces, mut entries, trims, records, .. } = self;
+        if records == 0 {
+            return Err(PageLogFault::Options("a segment needs a record".to_owned()));
+        }
+        entries.sort_unstable_by_key(|entry| entry.key);
+        let mut index = IndexBlockBuilder::default();
+        entries.iter().for_each(|entry| index.push(entry));
+        let index = Bytes::from(index.finish());
+        let index_offset = pieces.length();
+        let index_length = index.len() as u64;
+        let footer = SegmentFooter { index_offset, index_length, first_lsn, last_lsn, records, header_crc };
+        pieces.push(index.clone());
+        put_trims(&trims, &mut pieces.open);
+        pieces.open.extend_from_slice(&footer.encode());
+        let size = pieces.length();
+        let segment = SegmentRef { identity, first_lsn, last_lsn, limit: Lsn::MAX, size, index_offset, records, key };
+        let object = identity.object_name();
+        let index = IndexBlock::decode(index, index_offset).map_err(|damage| PageLogFault::damaged(object, damage))?;
+        Ok(EncodedSegment { pieces: pieces.finish(), segment, index, trims })
+    }
 }
 
 /// Bytes that are put together without copying the long ones.
@@ -115,16 +144,26 @@ impl Pieces {
     fn push(&mut self, bytes: Bytes) {
         if bytes.len() < LONG_PAYLOAD_BYTES {
             self.open.extend_from_slice(&bytes);
+            if self.open.len() >= PIECE_BYTES {
+                self.close();
+            }
             return;
         }
-        self.length = self.length() + bytes.len() as u64;
-        self.done.push(std::mem::take(&mut self.open).into());
+        self.close();
+        self.length += bytes.len() as u64;
         self.done.push(bytes);
     }
 
+    /// Closes the open piece.
+    fn close(&mut self) {
+        if !self.open.is_empty() {
+            self.length += self.open.len() as u64;
+            self.done.push(std::mem::take(&mut self.open).into());
+        }
+    }
+
     fn finish(mut self) -> Vec<Bytes> {
-        self.done.push(self.open.into());
-        self.done.retain(|piece| !piece.is_empty());
+        self.close();
         self.done
     }
 }
