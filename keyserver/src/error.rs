@@ -110,6 +110,12 @@ pub enum Error {
         /// The bound.
         most: usize,
     },
+    /// Somebody without a certificate, where one is needed.
+    #[error("{what} needs a client certificate of this replica's authority, and none was shown")]
+    Certificate {
+        /// What was asked for.
+        what: &'static str,
+    },
     /// It was stopped.
     #[error("{0} was stopped")]
     Stopped(&'static str),
@@ -124,7 +130,7 @@ impl Error {
             Self::Invalid { .. } => ErrorKind::Invalid,
             Self::Refused(refusal) => refusal.kind(),
             Self::Remote { kind, .. } => *kind,
-            Self::Unverified(_) | Self::Lie(_) => ErrorKind::Unauthorized,
+            Self::Unverified(_) | Self::Lie(_) | Self::Certificate { .. } => ErrorKind::Unauthorized,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Storage { .. } | Self::Log { .. } | Self::Request { .. } | Self::Timeout { .. } => {
                 ErrorKind::Unavailable

@@ -36,6 +36,10 @@ pub fn message(bytes: &[u8]) -> Option<bool> {
         one::<Evidence>(bytes),
         one::<ClientMemory>(bytes),
         one::<HistoryPage>(bytes),
+        one::<Issuers>(bytes),
+        one::<IssuersChange>(bytes),
+        one::<Registration>(bytes),
+        one::<SnapshotPortion>(bytes),
         one::<State>(bytes),
         one::<EpochRecord>(bytes),
     ];
@@ -47,6 +51,26 @@ pub fn tree_page(bytes: &[u8]) -> Option<bool> {
     let summed = [bytes, &crc32c::crc32c(bytes).to_be_bytes()].concat();
     let results = [bytes, &summed].map(|bytes| Page::decode(bytes).ok().map(|page| page.encode() == bytes));
     results.iter().any(Option::is_some).then(|| !results.contains(&Some(false)))
+}
+
+/// Any bytes as an identity token, and as a list of keys: nothing panics, and what nobody has signed is not believed.
+pub fn token(bytes: &[u8]) -> bool {
+    let point = [&[4][..], &[7; 64]].concat().try_into().unwrap_or([4; 65]);
+    let keys = vec![
+        IssuerKey { id: "a".to_owned(), key: IssuerPublicKey::Ed25519([7; 32]) },
+        IssuerKey { id: "b".to_owned(), key: IssuerPublicKey::P256(point) },
+        IssuerKey {
+            id: "c".to_owned(),
+            key: IssuerPublicKey::Rsa { modulus: vec![0xab; 256].into(), exponent: vec![1, 0, 1].into() },
+        },
+    ];
+    let issuer = Issuer { issuer: "i".to_owned(), audience: "a".to_owned(), prefix: String::new(), keys };
+    let issuers = Issuers { generation: 1, issuers: vec![issuer] };
+    let refused = crate::identity::check_token(&issuers, bytes, "n@a", &Digest::NONE, 1_000, 0).is_err();
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = crate::identity::keys_of_jwks(text);
+    }
+    refused
 }
 
 /// Any bytes as an answer to a client: checking it does not panic, and what is accepted is the one right answer. The rest of the bytes is of no use

@@ -17,6 +17,7 @@
 //! | keep things on disk | [`kv`] |
 //! | have one order of everything | [`log`] |
 //! | apply the log, and answer | [`machine`] |
+//! | register names by identity tokens | [`identity`] |
 //! | run a replica | [`runner`] |
 //! | know the rules of updates | [`check_change`], [`Refusal`] |
 //!
@@ -30,6 +31,7 @@ mod error;
 mod evidence;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod identity;
 pub mod kv;
 pub mod log;
 pub mod machine;
@@ -41,6 +43,8 @@ mod refusal;
 pub mod runner;
 #[cfg(feature = "http")]
 pub mod server;
+#[cfg(feature = "http")]
+pub mod tls;
 pub mod transport;
 mod unverified;
 pub mod verifier;

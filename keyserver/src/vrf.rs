@@ -7,7 +7,8 @@
 use sha2_vrf::{Digest as _, Sha512};
 use zeroize::Zeroizing;
 
-use crate::{Digest, Error, Result};
+use crate::digest::Domain;
+use crate::{Digest, Error, Result, SigningKey};
 
 /// Bytes of a proof.
 pub const VRF_PROOF_BYTES: usize = 80;
@@ -55,6 +56,11 @@ impl VrfSecret {
     pub fn public(&self) -> VrfPublic {
         let key = vrf_r255::PublicKey::from(self.key);
         VrfPublic { bytes: key.to_bytes(), key }
+    }
+
+    /// The key that admits names for which an identity token was found right; see [`identity`](crate::identity).
+    pub fn registrar(&self) -> SigningKey {
+        SigningKey::from_bytes(&Zeroizing::new(Domain::Registrar.hash(&[&*self.bytes]).0))
     }
 
     /// The index of `name`, and the proof. The same for ever.

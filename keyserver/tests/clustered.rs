@@ -89,3 +89,61 @@ async fn scenario_01_three_replicas_on_etcd_and_one_of_them_killed() {
     assert!(history.contains("2 entries") && !history.contains("NOT SIGNED"), "{history}");
     assert!(until_done(directory, "lookup node/a/4").contains("is not registered"));
 }
+
+/// The value of `field` in what `status` says of the replica at that address, once it answers.
+fn status(directory: &std::path::Path, address: &str, field: &str) -> u64 {
+    let status: serde_json::Value =
+        serde_json::from_str(&until_done(directory, &format!("status --json --at {address}"))).unwrap();
+    assert_eq!(status["failure"], serde_json::Value::Null);
+    status[field].as_u64().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_joins_from_a_snapshot_and_counts() {
+    let etcd = endpoint(Server::Etcd).await.unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let directory = &place.path().join("realm");
+    let addresses: Vec<String> = (0..4).map(|_| free_address()).collect();
+    let given: String = addresses[..3].iter().map(|address| format!(" --address {address}")).collect();
+    let nodes: String = etcd.other_urls.iter().map(|url| format!(" --endpoint {url}")).collect();
+    let made = run(directory, &format!("init --replicas 3 --log etcd{given}{nodes}"));
+    assert!(made.status.success(), "{}", text(&made));
+    let serve = |number: usize| start(directory, &format!("serve --replica replica-{number} --min-epoch-ms 50"));
+    let (first, second, third) = (serve(1), serve(2), serve(3));
+    until_done(directory, "lookup node/a/1 --quorum replicas");
+    let registered = run(directory, "register node/a/1 --key hpke=01");
+    assert!(registered.status.success(), "{}", text(&registered));
+    // A replica that runs has its database to itself.
+    let file = place.path().join("snapshot").display().to_string();
+    let busy = run(directory, &format!("snapshot --replica replica-3 {file}"));
+    assert!(!busy.status.success(), "{}", text(&busy));
+    drop(third);
+    let taken = run(directory, &format!("snapshot --replica replica-3 {file}"));
+    assert!(taken.status.success() && text(&taken).contains("keep it safe"), "{}", text(&taken));
+    let third = serve(3);
+    let join = format!("join --replica replica-4 --address {} --like replica-1 --snapshot {file} --json", addresses[3]);
+    let joined = run(directory, &join);
+    assert!(joined.status.success(), "{}", text(&joined));
+    let joined: serde_json::Value = serde_json::from_str(&text(&joined)).unwrap();
+    let fourth = serve(4);
+    until_done(directory, &format!("lookup node/a/1 --quorum replicas --at {}", addresses[3]));
+    let key = joined["key"].as_str().unwrap();
+    let changed = run(directory, &format!("policy --add-replica {key}"));
+    assert!(changed.status.success() && text(&changed).contains("generation 1"), "{}", text(&changed));
+    // Of four it takes three: with the first gone, nothing is ratified without the new one.
+    drop(first);
+    until_done(directory, "lookup node/a/1 --quorum replicas");
+    let updated = run(directory, "update node/a/1 --key hpke=02 --json");
+    assert!(updated.status.success(), "{}", text(&updated));
+    let epoch = epoch_in(&text(&updated));
+    assert_eq!(heads(&addresses[1], epoch).await, heads(&addresses[3], epoch).await);
+    assert_eq!(status(directory, &addresses[3], "policy_generation"), 1);
+    assert!(status(directory, &addresses[3], "signatures") >= 3);
+    let twice = run(directory, &join);
+    assert!(!twice.status.success() && text(&twice).contains("nothing is overwritten"), "{}", text(&twice));
+    let retired = run(directory, "retire replica-9 --like replica-1");
+    assert!(retired.status.success(), "{}", text(&retired));
+    let member = run(directory, "retire replica-2 --like replica-1");
+    assert!(!member.status.success() && text(&member).contains("take it out there first"), "{}", text(&member));
+    drop((second, third, fourth));
+}

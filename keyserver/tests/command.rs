@@ -71,3 +71,43 @@ fn from_nothing_to_a_verified_lookup() {
     let damaged = text(&run(directory, "register node/a/4 --key hpke=22"));
     assert!(damaged.contains("operator.key is no signing-key, or is damaged"), "{damaged}");
 }
+
+#[test]
+fn issuers_are_named_by_operators_and_tokens_are_asked_for() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = &place.path().join("realm");
+    let made = run(directory, &format!("init --identity-tokens --address {}", free_address()));
+    assert!(made.status.success(), "{}", text(&made));
+    let _replica = start(directory, "serve --min-epoch-ms 50");
+    until_done(directory, "lookup person/a@example.com --quorum replicas");
+    let jwks = place.path().join("jwks");
+    std::fs::write(
+        &jwks,
+        r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"}]}"#,
+    )
+    .unwrap();
+    let name = |jwks: &str| run(directory, &format!("issuer https://accounts.example --audience plastron{jwks}"));
+    let named = name(&format!(" --jwks {}", jwks.display()));
+    assert!(
+        named.status.success() && text(&named).contains("1 issuers are believed, by generation 1"),
+        "{}",
+        text(&named)
+    );
+    let refused = run(directory, "register person/a@example.com --key pgp=00 --token-command id");
+    assert!(
+        text(&refused).contains("the identity token is not accepted: it is no JSON Web Token"),
+        "{}",
+        text(&refused)
+    );
+    let failed = run(directory, "register person/b@example.com --key pgp=00 --token-command false");
+    assert!(text(&failed).contains("token command: it ended with"), "{}", text(&failed));
+    let none = name("");
+    assert!(
+        none.status.success() && text(&none).contains("0 issuers are believed, by generation 2"),
+        "{}",
+        text(&none)
+    );
+    // Operators admit names as ever.
+    let admitted = run(directory, "register node/a/1 --key hpke=00");
+    assert!(admitted.status.success(), "{}", text(&admitted));
+}

@@ -73,6 +73,32 @@ fn the_golden_files_are_read_for_ever() {
     let change = PolicyChange::signed(policy.clone(), &book.realm.id(), [&key(30)]);
     check("policy-change-1.bin", &change);
     check("log-entry-policy-1.bin", &LogEntry::PolicyChange(Box::new(change)));
+    let key_of = |id: &str, key| IssuerKey { id: id.to_owned(), key };
+    let mut point = [7; 65];
+    point[0] = 4;
+    let rsa = IssuerPublicKey::Rsa { modulus: vec![0xab; 256].into(), exponent: vec![1, 0, 1].into() };
+    let issuer = Issuer {
+        issuer: "https://accounts.example".to_owned(),
+        audience: "plastron".to_owned(),
+        prefix: "person/".to_owned(),
+        keys: vec![
+            key_of("a", rsa),
+            key_of("b", IssuerPublicKey::P256(point)),
+            key_of("", IssuerPublicKey::Ed25519([3; 32])),
+        ],
+    };
+    let issuers = Issuers { generation: 1, issuers: vec![issuer] };
+    check("issuers-1.bin", &issuers);
+    let change = IssuersChange::signed(issuers, &book.realm.id(), [&key(30)]);
+    check("issuers-change-1.bin", &change);
+    check("log-entry-issuers-1.bin", &LogEntry::Issuers(Box::new(change)));
+    let registration = Registration { update: first.clone(), token: bytes::Bytes::from_static(b"e30.e30.AAAA") };
+    assert!(format!("{registration:?}").contains("[secret]"));
+    check("registration-1.bin", &registration);
+    check("log-entry-registration-1.bin", &LogEntry::Registration(Box::new(registration)));
+    let pair =
+        |key: &'static [u8], value: &'static [u8]| (bytes::Bytes::from_static(key), bytes::Bytes::from_static(value));
+    check("snapshot-portion-1.bin", &SnapshotPortion { pairs: vec![pair(b"\x00", b"a"), pair(b"\x01b", b"")] });
     let page = StreamPage {
         from: StreamPosition { epoch: 1, change: 0 },
         items: vec![
@@ -216,6 +242,42 @@ fn every_refusal_of_an_answer_has_its_reason() {
     let policy = RealmPolicy { generation: 1, ..book.realm.policy.clone() };
     let elsewhere = ClientMemory { policy, ..memory.clone() };
     assert!(matches!(refused(&request, &answer, &elsewhere, now), Unverified::Policy { step: 0, .. }));
+}
+
+/// Pages of trees of several sizes: golden files, every flipped bit, and the corpus of their fuzz target.
+#[test]
+fn pages_of_the_tree_have_golden_files() {
+    use plastron_keyserver::merkle::{Page, Tree};
+    let hasher = TreeHasher::new(&Digest([1; 32]));
+    for count in [1_u64, 2, 16, 300] {
+        let mut dice = support::world::Dice(count);
+        let mut index = || Digest(std::array::from_fn(|_| dice.roll(256) as u8));
+        let leaves = (0..count).map(|_| (index(), index())).collect();
+        let pages = support::Pages::default();
+        let change = Tree::new(&hasher, &pages).apply(&Tree::<support::Pages>::empty(&hasher), &leaves, 1).unwrap();
+        // The top, and one from the bottom.
+        for (place, (_, page)) in [("top", change.written.last().unwrap()), ("low", &change.written[0])] {
+            let bytes = page.encode();
+            let name = format!("tree-page-{count}-{place}-1.bin");
+            let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/keyserver_tree_page");
+            if std::env::var_os("PLASTRON_WRITE_FIXTURES").is_some() {
+                std::fs::create_dir_all(&corpus).unwrap();
+                std::fs::write(corpus.join(name.trim_end_matches(".bin")), &bytes).unwrap();
+            }
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(&name);
+            if std::env::var_os("PLASTRON_WRITE_FIXTURES").is_some() && !file.exists() {
+                std::fs::write(&file, &bytes).unwrap();
+            }
+            assert_eq!(std::fs::read(file).unwrap(), bytes, "{name}");
+            assert_eq!(&Page::decode(&bytes).unwrap(), page);
+            assert_eq!(plastron_keyserver::fuzzing::tree_page(&bytes), Some(true));
+            for bit in 0..bytes.len() * 8 {
+                let mut flipped = bytes.to_vec();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                assert!(Page::decode(&flipped).is_err(), "{name}: bit {bit}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -25,6 +25,24 @@ use support::{first_update, key, next_update, realm_of};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// A clock that never goes on: what depends on it does not depend on how fast the machine is.
+#[derive(Debug)]
+struct StoppedClock;
+
+impl Clock for StoppedClock {
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn wall(&self) -> std::time::SystemTime {
+        SystemClock.wall()
+    }
+
+    fn sleep(&self, _: Duration) -> plastron_sources::clock::Sleep {
+        Box::pin(std::future::pending())
+    }
+}
+
 fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
@@ -55,15 +73,17 @@ async fn one_replica_on_disk_a_verifier_and_a_client() {
     let served = ServerOptions {
         address: "127.0.0.1:0".parse().unwrap(),
         plaintext: false,
+        tls: None,
         most_requests: 64,
         most_streams: 4,
+        most_per_second: None,
         deadline: DEADLINE,
         clock: clock(),
     };
     let runner = Arc::new(runner);
     let exposed = ServerOptions { address: "0.0.0.0:0".parse().unwrap(), ..served.clone() };
     assert_eq!(Server::start(Arc::clone(&runner), exposed).await.unwrap_err().kind(), ErrorKind::Invalid);
-    let server = Server::start(Arc::clone(&runner), served).await.unwrap();
+    let server = Server::start(Arc::clone(&runner), served.clone()).await.unwrap();
     let transport = HttpTransport::new(&server.address().to_string(), clock(), DEADLINE);
 
     let verifier = Verifier::open(VerifierOptions {
@@ -101,6 +121,16 @@ async fn one_replica_on_disk_a_verifier_and_a_client() {
     client.update(&second).await.unwrap();
     assert_eq!(client.history("node/a/1", Quorum::Replicas).await.unwrap().items.len(), 2);
     // Refused, and asked for what is not there.
+    // Another door to the same replica, where one address may ask for little: two seconds' worth, and no more.
+    let narrow = ServerOptions { most_per_second: Some(1), clock: Arc::new(StoppedClock), ..served };
+    let narrow = Server::start(Arc::clone(&runner), narrow).await.unwrap();
+    let little = HttpTransport::new(&narrow.address().to_string(), clock(), DEADLINE);
+    let request =
+        LookupRequest { name: "node/a/1".to_owned(), epoch: 0, quorum: Quorum::Replicas, known_generation: 0 };
+    assert!(little.lookup(&request).await.is_ok() && little.lookup(&request).await.is_ok());
+    let too_much = little.lookup(&request).await.unwrap_err();
+    assert!(too_much.is_retryable() && too_much.to_string().contains("from one address"), "{too_much}");
+    drop(narrow);
     let stolen = client.update(&next_update(&realm, &second, 21, &[21], 2)).await.unwrap_err();
     assert_eq!(stolen.kind(), ErrorKind::Unauthorized, "{stolen}");
     assert!(stolen.to_string().contains("its owners must sign"), "{stolen}");
@@ -118,6 +148,37 @@ async fn one_replica_on_disk_a_verifier_and_a_client() {
         assert_eq!(&post(&address, path, &body).await[9..12], status, "{path}");
     }
     assert!(get(&address, "/lb").await.contains("in rotation"));
+    // A person's OpenPGP key, by name and by address, to programs that know nothing else.
+    let mut person = first_update(&realm, &options.secret, "person/a@example.com", 20, 0);
+    let keys = std::collections::BTreeMap::from([("pgp".to_owned(), bytes::Bytes::from_static(b"123456789"))]);
+    person.profile = Profile::new(&[9; 32], keys).unwrap();
+    person.signed.entry.commitment = person.profile.commitment();
+    let admission = [(key(30).public(), person.signed.entry.admit(&realm.id(), &key(30)))].into();
+    person.signed = SignedEntry { admission, ..person.signed.entry.clone().signed(&realm.id(), [&key(20)]) };
+    client.update(&person).await.unwrap();
+    for search in ["person/a@example.com", "A%40Example.com"] {
+        let answer = get(&address, &format!("/pks/lookup?op=get&search={search}")).await;
+        assert!(answer.contains("application/pgp-keys") && answer.contains("\nMTIzNDU2Nzg5\n=Ic8C\n"), "{answer}");
+    }
+    for (query, status) in [
+        ("op=get&search=node/a/1", "404"),
+        ("op=get&search=nobody@example.com", "404"),
+        ("op=get&search=", "400"),
+        ("op=index&search=a@example.com", "501"),
+        ("search=a@example.com", "400"),
+    ] {
+        assert_eq!(&get(&address, &format!("/pks/lookup?{query}")).await[9..12], status, "{query}");
+    }
+    let metrics = get(&address, "/metrics").await;
+    for line in [
+        "\nplastron_keyserver_in_rotation 1\n",
+        "\nplastron_keyserver_pending 0\n",
+        "\nplastron_keyserver_requests_total{request=\"hkp\",result=\"done\"} 2\n",
+        "\nplastron_keyserver_requests_total{request=\"hkp\",result=\"refused\"} 3\n",
+        "\nplastron_keyserver_requests_total{request=\"ratify\",result=\"refused\"} 1\n",
+    ] {
+        assert!(metrics.contains(line), "{line}{metrics}");
+    }
     let status = get(&address, "/status").await;
     assert!(status.contains(&format!("\"realm\":\"{}\"", realm.id())), "{status}");
     assert!(!verifying.is_finished());

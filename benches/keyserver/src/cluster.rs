@@ -54,8 +54,10 @@ pub(crate) async fn run(plan: &Plan) -> Result<Results, Failure> {
         let options = ServerOptions {
             address: "127.0.0.1:0".parse()?,
             plaintext: false,
+            tls: None,
             most_requests: 1024,
             most_streams: 4,
+            most_per_second: None,
             deadline: DEADLINE,
             clock: Arc::clone(&clock),
         };

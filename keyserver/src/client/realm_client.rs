@@ -6,7 +6,7 @@ use plastron_sources::clock::Clock;
 use tokio::sync::Mutex;
 
 use super::memory_file::MemoryFile;
-use crate::proto::{ClientMemory, HistoryItem, HistoryPage, LookupRequest, Quorum, Realm, Update};
+use crate::proto::{ClientMemory, HistoryItem, HistoryPage, LookupRequest, Quorum, Realm, Registration, Update};
 use crate::transport::Transport;
 use crate::{Digest, Error, Result, Unverified, Verified, check_change, verify_lookup};
 
@@ -130,9 +130,24 @@ impl Client {
     /// # Errors
     /// What the last replica said; a refusal is final, and no other is asked.
     pub async fn update(&self, update: &Update) -> Result<u64> {
+        self.first_answer(|replica| replica.update(update)).await
+    }
+
+    /// Brings in a new name with an identity token, as [`update`](Self::update).
+    ///
+    /// # Errors
+    /// See [`update`](Self::update).
+    pub async fn register(&self, registration: &Registration) -> Result<u64> {
+        self.first_answer(|replica| replica.register(registration)).await
+    }
+
+    async fn first_answer<'a, F: Future<Output = Result<u64>>>(
+        &'a self,
+        ask: impl Fn(&'a dyn Transport) -> F,
+    ) -> Result<u64> {
         let mut last = Error::Stopped("the client");
         for replica in &self.options.replicas {
-            match replica.update(update).await {
+            match ask(&**replica).await {
                 Ok(epoch) => return Ok(epoch),
                 Err(error) if !error.is_retryable() => return Err(error),
                 Err(error) => last = error,

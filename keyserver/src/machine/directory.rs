@@ -9,8 +9,8 @@ use super::tables::{EpochRecord, Tables};
 use crate::kv::{Kv, KvRead};
 use crate::merkle::{Root, Tree, TreeHasher};
 use crate::proto::{
-    HistoryItem, LookupAnswer, LookupRequest, Message as _, Quorum, Realm, RealmPolicy, StreamItem, StreamPage,
-    StreamPosition, check_name,
+    HistoryItem, Issuers, LookupAnswer, LookupRequest, Message as _, Quorum, Realm, RealmPolicy, StreamItem,
+    StreamPage, StreamPosition, check_name,
 };
 use crate::{Error, Result};
 
@@ -128,6 +128,14 @@ impl Directory {
     /// `Storage`, `Corrupt`.
     pub fn policy_of(&self, record: &EpochRecord) -> Result<RealmPolicy> {
         self.policy(Tables::new(&*self.kv), record.generation)
+    }
+
+    /// Whose identity tokens are believed.
+    ///
+    /// # Errors
+    /// `Storage`, `Corrupt`.
+    pub fn issuers(&self) -> Result<Issuers> {
+        Tables::new(&*self.kv).issuers()
     }
 
     fn policy(&self, tables: Tables<'_>, generation: u64) -> Result<RealmPolicy> {

@@ -15,12 +15,15 @@
 //! | `tables` | the database's tables, with a checksum over each key and value |
 //! | `pages` | the tree's pages, cached |
 //! | `step` | the rules |
+//! | `registering` | the rules of what operators decide, and of identity tokens |
 //! | `directory` | answers to lookups, the verifiers' stream, a name's history |
-//! | `snapshot` | a database for a new replica |
+//! | `snapshot`, `snapshot_file` | a database for a new replica |
 
 mod directory;
 mod pages;
+mod registering;
 mod snapshot;
+mod snapshot_file;
 mod state;
 mod step;
 mod tables;
@@ -29,6 +32,7 @@ pub use directory::Directory;
 pub use pages::PageCache;
 pub(crate) use pages::PageStore;
 pub use snapshot::{export_snapshot, import_snapshot};
+pub use snapshot_file::{read_snapshot, snapshot_epoch, write_snapshot};
 pub use state::State;
 pub use step::{Accepted, Effect, MAX_PENDING, MAX_TIME_STEP_MS, Machine, MachineOptions, Outcome};
 pub(crate) use tables::TableBatch;

@@ -9,9 +9,9 @@ use super::tables::{EpochRecord, TableBatch, Tables};
 use crate::kv::{Batch, Direction, Kv, Staged};
 use crate::log::Committed;
 use crate::merkle::{Page, PageId, Tree, TreeHasher};
-use crate::proto::{EpochHead, LogEntry, Message, PolicyChange, Realm, RealmPolicy, SignedHead, Update};
+use crate::proto::{EpochHead, LogEntry, Message, Realm, RealmPolicy, SignedHead, Update};
 use crate::vrf::VrfSecret;
-use crate::{Digest, Error, PublicKey, Refusal, Result, Signature, Signatures, check_change};
+use crate::{Digest, Error, PublicKey, Refusal, Result, Signature, Signatures, SigningKey, check_change};
 
 /// The most changes of one epoch.
 pub const MAX_PENDING: u64 = 16_384;
@@ -59,6 +59,8 @@ pub enum Accepted {
     Signed(u64),
     /// The policy is announced with that epoch.
     Policy(u64),
+    /// That generation of issuers is believed.
+    Issuers(u64),
     /// Nothing: it was in the directory already.
     Known,
 }
@@ -93,6 +95,8 @@ pub struct Machine {
     cache: PageCache,
     /// With what is staged.
     state: State,
+    /// Admits names by identity tokens.
+    pub(super) registrar: SigningKey,
     staged: Staged,
     /// Of what is staged.
     effects: Vec<Effect>,
@@ -115,7 +119,9 @@ impl Machine {
         };
         let cache = PageCache::new(options.cache_bytes);
         let hasher = TreeHasher::new(&realm);
-        Ok(Self { hasher, realm, kv, cache, state, options, staged: Staged::default(), effects: Vec::new() })
+        let registrar = options.secret.registrar();
+        let (staged, effects) = (Staged::default(), Vec::new());
+        Ok(Self { hasher, realm, kv, cache, state, options, registrar, staged, effects })
     }
 
     /// Where it stands, with what is staged.
@@ -201,16 +207,16 @@ impl Machine {
     }
 }
 
-struct Step<'a> {
-    machine: &'a Machine,
-    tables: Tables<'a>,
-    state: State,
-    batch: TableBatch,
-    effects: Vec<Effect>,
+pub(super) struct Step<'a> {
+    pub(super) machine: &'a Machine,
+    pub(super) tables: Tables<'a>,
+    pub(super) state: State,
+    pub(super) batch: TableBatch,
+    pub(super) effects: Vec<Effect>,
     pages: Vec<(PageId, Page)>,
 }
 
-type Judged = Result<Result<Accepted, Refusal>>;
+pub(super) type Judged = Result<Result<Accepted, Refusal>>;
 
 /// Leaves the step with a refusal.
 macro_rules! refuse {
@@ -224,20 +230,31 @@ impl Step<'_> {
         match entry {
             LogEntry::Update(update) => {
                 let entry = update.signed.entry.hash(&self.machine.realm);
-                let (epoch, result) = match self.update(&update, &entry)? {
-                    Ok((epoch, accepted)) => (Ok(epoch), Ok(accepted)),
-                    Err(refusal) => (Err(refusal.clone()), Err(refusal)),
-                };
-                self.effects.push(Effect::Answer { entry, result: epoch });
-                Ok(result)
+                // Only the machine itself admits by that key, so that no single replica can.
+                let own = update.signed.admission.contains_key(&self.machine.registrar.public());
+                let result = if own { Err(Refusal::Registrar) } else { self.update(&update, &entry)? };
+                Ok(self.answer(entry, result))
             }
+            LogEntry::Registration(registration) => self.registration(*registration),
+            LogEntry::Issuers(change) => self.issuers(&change),
             LogEntry::Delimiter { epoch, issued_ms } => self.delimiter(epoch, issued_ms),
             LogEntry::HeadSignature { epoch, key, signature } => self.signature(epoch, key, signature),
             LogEntry::PolicyChange(change) => Ok(self.policy_change(*change)),
         }
     }
 
-    fn update(&mut self, update: &Update, hash: &Digest) -> Result<Result<(u64, Accepted), Refusal>> {
+    /// Whoever waits is told.
+    pub(super) fn answer(
+        &mut self,
+        entry: Digest,
+        result: Result<(u64, Accepted), Refusal>,
+    ) -> Result<Accepted, Refusal> {
+        let told = result.as_ref().map(|(epoch, _)| *epoch).map_err(Clone::clone);
+        self.effects.push(Effect::Answer { entry, result: told });
+        result.map(|(_, accepted)| accepted)
+    }
+
+    pub(super) fn update(&mut self, update: &Update, hash: &Digest) -> Result<Result<(u64, Accepted), Refusal>> {
         let signed = &update.signed;
         let known = self.tables.name(&update.name)?;
         let (index, proof) = known.unwrap_or_else(|| self.machine.options.secret.prove(&update.name));
@@ -376,22 +393,5 @@ impl Step<'_> {
             self.effects.push(Effect::Ratified(epoch));
         }
         Ok(Ok(Accepted::Signed(epoch)))
-    }
-
-    fn policy_change(&mut self, change: PolicyChange) -> Result<Accepted, Refusal> {
-        let have = self.state.policy.generation;
-        let found = change.policy.generation;
-        if self.state.announced.as_ref() == Some(&change.policy) || self.state.policy == change.policy {
-            return Ok(Accepted::Known);
-        }
-        if self.state.announced.is_some() || have.checked_add(1) != Some(found) {
-            return Err(Refusal::Generation { have, found });
-        }
-        let digest = PolicyChange::signed_digest(&change.policy, &self.machine.realm);
-        if !self.state.policy.operators.is_met(&digest, &change.signatures) {
-            return Err(Refusal::PolicyUnsigned);
-        }
-        self.state.announced = Some(change.policy);
-        Ok(Accepted::Policy(self.state.delimited + 1))
     }
 }

@@ -13,13 +13,14 @@
 //! | 6 | epoch, number from 0 | page that the epoch no longer has, and the one before has |
 //! | 7 | generation | epoch whose head names that realm policy as the next, and the policy |
 //! | 8 | name | its index, and the proof |
+//! | 9 | – | the [`Issuers`] of identity tokens |
 
 use bytes::Bytes;
 
 use super::state::State;
 use crate::encoding::{Reader, Writer};
 use crate::kv::{Batch, Direction, KvRead};
-use crate::proto::{MAX_POLICY_STEPS, Message, PolicyStep, Profile, RealmPolicy, SignedEntry, SignedHead};
+use crate::proto::{Issuers, MAX_POLICY_STEPS, Message, PolicyStep, Profile, RealmPolicy, SignedEntry, SignedHead};
 use crate::vrf::VrfProof;
 use crate::{Digest, Error, Result};
 
@@ -205,6 +206,14 @@ impl<'a> Tables<'a> {
         (known.saturating_add(1)..=to).map(step).collect()
     }
 
+    /// Whose identity tokens are believed; nobody's at first.
+    ///
+    /// # Errors
+    /// `Storage`, `Corrupt`.
+    pub fn issuers(&self) -> Result<Issuers> {
+        Ok(self.message(&key(9, &[]))?.unwrap_or_default())
+    }
+
     pub(crate) fn name(&self, name: &str) -> Result<Option<(Digest, VrfProof)>> {
         let found = self.get(&key(8, &[name.as_bytes()]))?;
         found
@@ -272,6 +281,10 @@ impl TableBatch {
         let mut writer = Writer::new();
         policy.write(writer.u64(epoch));
         put(&mut self.0, key(7, &[&policy.generation.to_be_bytes()]), &writer.finish());
+    }
+
+    pub(crate) fn issuers(&mut self, issuers: &Issuers) {
+        put(&mut self.0, key(9, &[]), &issuers.to_bytes());
     }
 
     pub(crate) fn name(&mut self, name: &str, index: &Digest, proof: &VrfProof) {

@@ -45,9 +45,13 @@ impl PublicKey {
 
     /// Whether `signature` is this key's on `digest`.
     pub(crate) fn verifies(&self, digest: &Digest, signature: &Signature) -> bool {
+        self.verifies_bytes(&digest.0, signature)
+    }
+
+    /// Whether `signature` is this key's on those bytes, which others have signed in a form of their own.
+    pub(crate) fn verifies_bytes(&self, bytes: &[u8], signature: &Signature) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        ed25519_dalek::VerifyingKey::from_bytes(&self.0)
-            .is_ok_and(|key| key.verify_strict(&digest.0, &signature).is_ok())
+        ed25519_dalek::VerifyingKey::from_bytes(&self.0).is_ok_and(|key| key.verify_strict(bytes, &signature).is_ok())
     }
 }
 

@@ -1,8 +1,10 @@
 //! What is proposed to the replicated log.
 
 use super::entry::Update;
+use super::issuers::IssuersChange;
 use super::message::Message;
 use super::realm::RealmPolicy;
+use super::registration::Registration;
 use crate::digest::Domain;
 use crate::encoding::{Reader, Writer};
 use crate::policy::{PublicKey, Signature, Signatures, SigningKey};
@@ -35,12 +37,16 @@ pub enum LogEntry {
     },
     /// From the next epoch's end on, others run the realm.
     PolicyChange(Box<PolicyChange>),
+    /// A new name, whose owner shows an identity token.
+    Registration(Box<Registration>),
+    /// From now on, other issuers of tokens are believed.
+    Issuers(Box<IssuersChange>),
 }
 
 impl Message for LogEntry {
     const WHAT: &'static str = "log entry";
     const KIND: u8 = 9;
-    const MOST: usize = Update::MOST + 1;
+    const MOST: usize = Registration::MOST + 1;
 
     fn write(&self, writer: &mut Writer) {
         match self {
@@ -52,6 +58,8 @@ impl Message for LogEntry {
                 writer.u8(2).u64(*epoch).array(key.as_bytes()).array(&signature.0);
             }
             Self::PolicyChange(change) => change.write(writer.u8(3)),
+            Self::Registration(registration) => registration.write(writer.u8(4)),
+            Self::Issuers(change) => change.write(writer.u8(5)),
         }
     }
 
@@ -66,6 +74,8 @@ impl Message for LogEntry {
                 Ok(Self::HeadSignature { epoch, key, signature: Signature(reader.array()?) })
             }
             3 => Ok(Self::PolicyChange(Box::new(PolicyChange::read(reader)?))),
+            4 => Ok(Self::Registration(Box::new(Registration::read(reader)?))),
+            5 => Ok(Self::Issuers(Box::new(IssuersChange::read(reader)?))),
             other => Err(reader.fault(format!("{other} is no sort of log entry"))),
         }
     }

@@ -14,8 +14,8 @@ use crate::kv::Trace;
 use crate::log::{Committed, ReplicatedLog};
 use crate::machine::{Directory, Effect, Machine, State};
 use crate::proposer::{Proposer, ProposerOptions};
-use crate::proto::{EpochHead, LogEntry, Message, PolicyChange, Update, check_name};
-use crate::{Error, PublicKey, Result, Signature, SigningKey};
+use crate::proto::{EpochHead, IssuersChange, LogEntry, Message, PolicyChange, Registration, Update, check_name};
+use crate::{Digest, Error, PublicKey, Result, Signature, SigningKey};
 
 /// Entries taken from the log, and synced, at once.
 const PORTION: usize = 256;
@@ -113,9 +113,33 @@ impl Runner {
             return Err(crate::Refusal::Commitment.into());
         }
         let hash = update.signed.entry.hash(&self.shared.realm);
-        let entry = LogEntry::Update(Box::new(update)).to_bounded_bytes()?;
-        let answer = self.shared.waiting.wait_for(hash)?;
-        self.within("an update", deadline, async {
+        self.submit("an update", hash, &LogEntry::Update(Box::new(update)), deadline).await
+    }
+
+    /// Brings in a new name with an identity token, as [`update`](Self::update) does an update.
+    ///
+    /// # Errors
+    /// `Refused`, `Timeout`, `Overloaded`, `Stopped`.
+    pub async fn register(&self, registration: Registration, deadline: Duration) -> Result<u64> {
+        let hash = registration.update.signed.entry.hash(&self.shared.realm);
+        let entry = LogEntry::Registration(Box::new(registration));
+        self.submit("a registration", hash, &entry, deadline).await
+    }
+
+    /// Brings in a change of the issuers whose tokens are believed, and waits until an epoch after it is ratified.
+    ///
+    /// # Errors
+    /// `Refused`, `Timeout`, `Overloaded`, `Stopped`.
+    pub async fn change_issuers(&self, change: IssuersChange, deadline: Duration) -> Result<u64> {
+        let digest = IssuersChange::signed_digest(&change.issuers, &self.shared.realm);
+        self.submit("a change of the issuers", digest, &LogEntry::Issuers(Box::new(change)), deadline).await
+    }
+
+    /// Proposes `entry` until it is answered under that digest, and waits for the epoch that it comes with.
+    async fn submit(&self, what: &'static str, digest: Digest, entry: &LogEntry, deadline: Duration) -> Result<u64> {
+        let entry = entry.to_bounded_bytes()?;
+        let answer = self.shared.waiting.wait_for(digest)?;
+        self.within(what, deadline, async {
             let proposer = self.shared.propose(entry);
             let epoch = answer.await.map_err(|_| Error::Stopped("the replica"))??;
             drop(proposer);

@@ -6,18 +6,27 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use plastron_sources::clock::Clock;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 
+use super::door::{Caller, Door};
+use super::failed::Failed;
+use super::hkp::armored_key;
+use super::metrics::{Metrics, Route};
+use super::rate_limit::RateLimit;
 use crate::machine::Directory;
-use crate::proto::{HistoryPage, LogEntry, LookupRequest, Message, PolicyChange, StreamPosition, Update};
+use crate::proto::{
+    HistoryPage, IssuersChange, LogEntry, LookupRequest, Message, PolicyChange, Registration, StreamPosition, Update,
+};
 use crate::runner::{Runner, now_ms};
-use crate::{Error, ErrorKind, Result};
+use crate::tls::ServerTls;
+use crate::{Error, Result};
 
 /// How a replica is served.
 #[derive(Debug, Clone)]
@@ -30,8 +39,12 @@ pub struct ServerOptions {
     pub most_requests: usize,
     /// The most verifiers at once.
     pub most_streams: usize,
+    /// The most requests a second from one address; none for no limit.
+    pub most_per_second: Option<u32>,
     /// How long a request can take.
     pub deadline: Duration,
+    /// TLS; none to encrypt nothing.
+    pub tls: Option<ServerTls>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -53,7 +66,12 @@ struct Shared {
     options: ServerOptions,
     requests: Semaphore,
     streams: Semaphore,
+    rate: Option<RateLimit>,
+    metrics: Metrics,
 }
+
+/// Whose request it is.
+type Peer = ConnectInfo<Caller>;
 
 impl Server {
     /// Serves `runner`.
@@ -61,9 +79,9 @@ impl Server {
     /// # Errors
     /// `Invalid` for an address that others reach, if that was not wanted; `Request` if the address cannot be had.
     pub async fn start(runner: Arc<Runner>, options: ServerOptions) -> Result<Self> {
-        if !options.address.ip().is_loopback() && !options.plaintext {
+        if !options.address.ip().is_loopback() && options.tls.is_none() && !options.plaintext {
             let why = format!(
-                "{} can be reached by others, and nothing is encrypted; serve loopback, behind a proxy that encrypts, or say that it is wanted",
+                "{} can be reached by others, and nothing is encrypted; give it a certificate, serve loopback behind a proxy that encrypts, or say that it is wanted",
                 options.address
             );
             return Err(Error::Invalid { what: "address", why });
@@ -75,29 +93,37 @@ impl Server {
         };
         let listener = tokio::net::TcpListener::bind(options.address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        let door = Door::open(listener, options.tls.clone(), Arc::clone(&options.clock)).map_err(failed)?;
         let shared = Shared {
             runner,
             requests: Semaphore::new(options.most_requests),
             streams: Semaphore::new(options.most_streams),
+            rate: options.most_per_second.map(RateLimit::new),
+            metrics: Metrics::default(),
             options,
         };
         let routes = Router::new()
             .route("/v1/lookup", post(lookup))
             .route("/v1/update", post(update))
+            .route("/v1/register", post(register))
+            .route("/v1/issuers", post(issuers).get(read_issuers))
             .route("/v1/ratify", post(ratify))
             .route("/v1/policy", post(policy))
             .route("/v1/stream", get(stream))
             .route("/v1/history", get(history))
             .route("/status", get(status))
             .route("/lb", get(rotation))
+            .route("/metrics", get(metrics))
+            .route("/pks/lookup", get(hkp))
             .layer(DefaultBodyLimit::max(LogEntry::MOST + 64))
             .with_state(Arc::new(shared));
         let (stop, mut stopped) = watch::channel(false);
         let task = tokio::spawn(async move {
-            let serve = axum::serve(listener, routes).with_graceful_shutdown(async move {
-                // Either way it is to stop.
-                let _ = stopped.wait_for(|stop| *stop).await;
-            });
+            let serve = axum::serve(door, routes.into_make_service_with_connect_info::<Caller>())
+                .with_graceful_shutdown(async move {
+                    // Either way it is to stop.
+                    let _ = stopped.wait_for(|stop| *stop).await;
+                });
             if let Err(error) = serve.await {
                 tracing::error!(%error, "the server has stopped");
             }
@@ -126,33 +152,34 @@ impl Drop for Server {
     }
 }
 
-struct Failed(Error);
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self(error)
-    }
-}
-
-impl IntoResponse for Failed {
-    fn into_response(self) -> Response {
-        let status = match self.0.kind() {
-            ErrorKind::Invalid | ErrorKind::Unsupported => StatusCode::BAD_REQUEST,
-            ErrorKind::Unauthorized => StatusCode::FORBIDDEN,
-            ErrorKind::NotFound => StatusCode::NOT_FOUND,
-            ErrorKind::Conflict | ErrorKind::AlreadyExists | ErrorKind::Fenced => StatusCode::CONFLICT,
-            ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        (status, self.0.to_string()).into_response()
-    }
-}
-
 type Answer<T> = Result<T, Failed>;
 
 impl Shared {
-    /// Runs a request within the bounds.
-    async fn bounded<T>(&self, work: impl Future<Output = Result<T>>) -> Answer<T> {
+    /// Runs a request within the bounds, and counts it.
+    async fn bounded<T>(&self, route: Route, from: Peer, work: impl Future<Output = Result<T>>) -> Answer<T> {
+        let answer = self.within_bounds(from, work).await;
+        self.metrics.count(route, answer.as_ref().map_or_else(Failed::status, |_| StatusCode::OK));
+        answer
+    }
+
+    /// Whether that address has asked for too much.
+    fn admit(&self, ConnectInfo(from): Peer) -> Result<()> {
+        let most = self.options.most_per_second.unwrap_or(u32::MAX) as usize;
+        let limited = self.rate.as_ref();
+        match limited.is_none_or(|rate| rate.allows(from.address.ip(), self.options.clock.monotonic())) {
+            true => Ok(()),
+            false => Err(Error::Overloaded { what: "requests a second from one address", most }),
+        }
+    }
+
+    /// Whether whoever asks may ask for that: with an authority for clients, only those that it knows.
+    fn certified(&self, ConnectInfo(from): Peer, what: &'static str) -> Result<()> {
+        let wanted = self.options.tls.as_ref().is_some_and(|tls| tls.mutual);
+        if wanted && !from.certified { Err(Error::Certificate { what }) } else { Ok(()) }
+    }
+
+    async fn within_bounds<T>(&self, from: Peer, work: impl Future<Output = Result<T>>) -> Answer<T> {
+        self.admit(from)?;
         let most = self.options.most_requests;
         let _permit = self.requests.try_acquire().map_err(|_| Error::Overloaded { what: "requests", most })?;
         let seconds = self.options.deadline.as_secs();
@@ -178,24 +205,46 @@ fn asked<M: Message>(body: &[u8]) -> Result<M> {
     })
 }
 
-async fn lookup(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer<Vec<u8>> {
+async fn lookup(State(shared): State<Arc<Shared>>, from: Peer, body: Bytes) -> Answer<Vec<u8>> {
     let work = async {
         let request: LookupRequest = asked(&body)?;
         shared.read(move |directory| directory.lookup(&request)?.to_bounded_bytes()).await
     };
-    shared.bounded(work).await
+    shared.bounded(Route::Lookup, from, work).await
 }
 
-async fn update(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer<String> {
+async fn update(State(shared): State<Arc<Shared>>, from: Peer, body: Bytes) -> Answer<String> {
     let work = async {
         let update: Update = asked(&body)?;
         shared.runner.update(update, shared.options.deadline).await
     };
-    Ok(shared.bounded(work).await?.to_string())
+    Ok(shared.bounded(Route::Update, from, work).await?.to_string())
 }
 
-async fn ratify(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer<()> {
+async fn register(State(shared): State<Arc<Shared>>, from: Peer, body: Bytes) -> Answer<String> {
     let work = async {
+        let registration: Registration = asked(&body)?;
+        shared.runner.register(registration, shared.options.deadline).await
+    };
+    Ok(shared.bounded(Route::Register, from, work).await?.to_string())
+}
+
+async fn issuers(State(shared): State<Arc<Shared>>, from: Peer, body: Bytes) -> Answer<String> {
+    let work = async {
+        shared.certified(from, "a change of the issuers")?;
+        let change: IssuersChange = asked(&body)?;
+        shared.runner.change_issuers(change, shared.options.deadline).await
+    };
+    Ok(shared.bounded(Route::Issuers, from, work).await?.to_string())
+}
+
+async fn read_issuers(State(shared): State<Arc<Shared>>, from: Peer) -> Answer<Vec<u8>> {
+    shared.bounded(Route::Issuers, from, shared.read(|directory| directory.issuers()?.to_bounded_bytes())).await
+}
+
+async fn ratify(State(shared): State<Arc<Shared>>, from: Peer, body: Bytes) -> Answer<()> {
+    let work = async {
+        shared.certified(from, "a ratification")?;
         match asked(&body)? {
             LogEntry::HeadSignature { epoch, key, signature } => {
                 shared.runner.ratify(epoch, key, signature, shared.options.deadline).await
@@ -203,15 +252,16 @@ async fn ratify(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer<()> {
             _ => Err(Error::Invalid { what: "ratification", why: "it is another log entry".to_owned() }),
         }
     };
-    shared.bounded(work).await
+    shared.bounded(Route::Ratify, from, work).await
 }
 
-async fn policy(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer<()> {
+async fn policy(State(shared): State<Arc<Shared>>, from: Peer, body: Bytes) -> Answer<()> {
     let work = async {
+        shared.certified(from, "a change of the realm policy")?;
         let change: PolicyChange = asked(&body)?;
         shared.runner.change_policy(change, shared.options.deadline).await
     };
-    shared.bounded(work).await
+    shared.bounded(Route::Policy, from, work).await
 }
 
 #[derive(Deserialize)]
@@ -220,10 +270,17 @@ struct StreamQuery {
     change: u64,
 }
 
-async fn stream(State(shared): State<Arc<Shared>>, Query(query): Query<StreamQuery>) -> Answer<Vec<u8>> {
+async fn stream(State(shared): State<Arc<Shared>>, from: Peer, Query(query): Query<StreamQuery>) -> Answer<Vec<u8>> {
+    let answer = follow(&shared, from, StreamPosition { epoch: query.epoch, change: query.change }).await;
+    shared.metrics.count(Route::Stream, answer.as_ref().map_or_else(Failed::status, |_| StatusCode::OK));
+    answer
+}
+
+async fn follow(shared: &Shared, peer: Peer, from: StreamPosition) -> Answer<Vec<u8>> {
+    shared.admit(peer)?;
+    shared.certified(peer, "the verifiers' stream")?;
     let most = shared.options.most_streams;
     let _permit = shared.streams.try_acquire().map_err(|_| Error::Overloaded { what: "streams", most })?;
-    let from = StreamPosition { epoch: query.epoch, change: query.change };
     let mut state = shared.runner.state();
     let patience = shared.options.clock.sleep(STREAM_WAIT);
     tokio::pin!(patience);
@@ -245,17 +302,17 @@ struct HistoryQuery {
     from: u64,
 }
 
-async fn history(State(shared): State<Arc<Shared>>, Query(query): Query<HistoryQuery>) -> Answer<Vec<u8>> {
+async fn history(State(shared): State<Arc<Shared>>, from: Peer, Query(query): Query<HistoryQuery>) -> Answer<Vec<u8>> {
     let read = move |directory: &Directory| {
         let items = directory.history(&query.name, query.from, HistoryPage::MOST_ITEMS)?;
         HistoryPage { items }.to_bounded_bytes()
     };
-    shared.bounded(shared.read(read)).await
+    shared.bounded(Route::History, from, shared.read(read)).await
 }
 
-async fn status(State(shared): State<Arc<Shared>>) -> Answer<axum::Json<serde_json::Value>> {
+async fn status(State(shared): State<Arc<Shared>>, from: Peer) -> Answer<axum::Json<serde_json::Value>> {
     let failure = shared.runner.failure();
-    let (state, record) = shared.bounded(shared.read(Directory::status)).await?;
+    let (state, record) = shared.within_bounds(from, shared.read(Directory::status)).await?;
     let signatures = record.as_ref().map_or(0, |record| record.signed.signatures.len());
     Ok(axum::Json(serde_json::json!({
         "realm": shared.runner.realm().to_string(),
@@ -271,17 +328,41 @@ async fn status(State(shared): State<Arc<Shared>>) -> Answer<axum::Json<serde_js
     })))
 }
 
+#[derive(Deserialize)]
+struct HkpQuery {
+    op: String,
+    search: String,
+}
+
+async fn hkp(State(shared): State<Arc<Shared>>, from: Peer, Query(query): Query<HkpQuery>) -> Response {
+    if query.op != "get" {
+        return (StatusCode::NOT_IMPLEMENTED, "only op=get is served\n").into_response();
+    }
+    let work = shared.read(move |directory| armored_key(directory, &query.search));
+    match shared.bounded(Route::Hkp, from, work).await {
+        Ok(key) => ([(CONTENT_TYPE, "application/pgp-keys")], key).into_response(),
+        Err(failed) => failed.into_response(),
+    }
+}
+
+impl Shared {
+    /// The state, the age of the newest head in milliseconds, and whether the replica should be asked.
+    fn rotation(&self) -> (crate::machine::State, u64, bool) {
+        let state = self.runner.state().borrow().clone();
+        let age_ms = now_ms(&*self.options.clock).saturating_sub(state.issued_ms);
+        let fresh = state.ratified > 0 && age_ms <= self.runner.lifetime_ms();
+        (state, age_ms, fresh && self.runner.failure().is_none())
+    }
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    let (state, age_ms, in_rotation) = shared.rotation();
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], shared.metrics.text(&state, age_ms, in_rotation))
+}
+
 async fn rotation(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) {
-    let (ratified, issued_ms) = {
-        let state = shared.runner.state();
-        let state = state.borrow();
-        (state.ratified, state.issued_ms)
-    };
-    let age_ms = now_ms(&*shared.options.clock).saturating_sub(issued_ms);
-    let fresh = ratified > 0 && age_ms <= shared.runner.lifetime_ms();
-    if fresh && shared.runner.failure().is_none() {
-        (StatusCode::OK, "in rotation\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "out of rotation\n")
+    match shared.rotation() {
+        (_, _, true) => (StatusCode::OK, "in rotation\n"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "out of rotation\n"),
     }
 }

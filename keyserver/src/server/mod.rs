@@ -4,16 +4,27 @@
 //! | --- | --- | --- |
 //! | `POST /v1/lookup` | lookup request | lookup answer |
 //! | `POST /v1/update` | update | the epoch, as digits, when it is ratified |
+//! | `POST /v1/register` | registration | as of an update |
+//! | `POST /v1/issuers` | change of issuers | as of an update |
+//! | `GET /v1/issuers` | – | list of issuers |
 //! | `POST /v1/ratify` | log entry with a head's signature | nothing |
 //! | `POST /v1/policy` | policy change | nothing |
 //! | `GET /v1/stream?epoch=&change=` | – | page of the verifiers' stream; waits for up to 20 s if there is nothing new |
 //! | `GET /v1/history?name=&from=` | – | page of the name's history |
 //! | `GET /status` | – | JSON |
 //! | `GET /lb` | – | 200 if the replica is in rotation, else 503 |
+//! | `GET /metrics` | – | Prometheus' text |
+//! | `GET /pks/lookup?op=get&search=` | – | an OpenPGP key in ASCII armor, of a name or an address |
 //!
-//! Bodies are framed messages and bounded; so are the time a request takes and the number of requests at once. Errors are text, with a status by their
-//! kind. Nothing is encrypted: other addresses than loopback are refused unless that is said to be wanted.
+//! Bodies are framed messages and bounded; so are the time a request takes, the number of requests at once, and those of one address in a second. Errors are text, with a status by their
+//! kind. Without TLS, other addresses than loopback are refused unless they are said to be wanted. With TLS and an authority for clients, the stream,
+//! ratifications and what operators do need a client certificate.
 
+mod door;
+mod failed;
+mod hkp;
 mod http;
+mod metrics;
+mod rate_limit;
 
 pub use http::{Server, ServerOptions};

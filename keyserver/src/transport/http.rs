@@ -1,6 +1,6 @@
 //! Over HTTP/1.1, with framed messages as bodies. The protocol is in `docs/src/formats/keyserver.md`.
 //!
-//! Answers prove themselves, so that the transport need not be trusted; it is not encrypted, and shows names to whoever is in between.
+//! Answers prove themselves, so that the transport need not be trusted; without TLS it shows names and profiles to whoever is in between.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,27 +11,58 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use plastron_sources::clock::Clock;
+use rustls_pki_types::ServerName;
+use tokio_rustls::TlsConnector;
 
 use super::Transport;
 use crate::encoding::FRAME_BYTES;
 use crate::proto::{
-    HistoryPage, LogEntry, LookupAnswer, LookupRequest, Message, PolicyChange, StreamPage, StreamPosition, Update,
+    HistoryPage, Issuers, IssuersChange, LogEntry, LookupAnswer, LookupRequest, Message, PolicyChange, Registration,
+    StreamPage, StreamPosition, Update,
 };
+use crate::tls::{ClientTls, Wire};
 use crate::{Error, ErrorKind, Result};
 
 /// A replica at an address.
 #[derive(Debug, Clone)]
 pub struct HttpTransport {
     address: String,
+    secure: bool,
+    tls: Option<ClientTls>,
     clock: Arc<dyn Clock>,
     deadline: Duration,
 }
 
 impl HttpTransport {
-    /// The replica at `address` (`host:port`, with or without `http://`). No call takes longer than `deadline`.
+    /// The replica at `address` (`host:port`, with or without `http://`, or `https://host:port`, which needs [`with_tls`](Self::with_tls)). No call takes
+    /// longer than `deadline`.
     pub fn new(address: &str, clock: Arc<dyn Clock>, deadline: Duration) -> Self {
-        let address = address.trim_start_matches("http://").trim_end_matches('/').to_owned();
-        Self { address, clock, deadline }
+        let secure = address.starts_with("https://");
+        let address = address.trim_start_matches("https://").trim_start_matches("http://");
+        Self { address: address.trim_end_matches('/').to_owned(), secure, tls: None, clock, deadline }
+    }
+
+    /// Speaks TLS to an `https://` address, trusting and showing what `tls` says.
+    #[must_use]
+    pub fn with_tls(self, tls: ClientTls) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
+    async fn connect(&self, operation: &'static str) -> Result<Wire> {
+        let stream =
+            tokio::net::TcpStream::connect(&self.address).await.map_err(|error| self.failed(operation, error))?;
+        stream.set_nodelay(true).map_err(|error| self.failed(operation, error))?;
+        if !self.secure {
+            return Ok(Wire::Plain(stream));
+        }
+        let tls = self.tls.as_ref().ok_or_else(|| Error::Invalid {
+            what: "TLS",
+            why: format!("https://{} needs the authority that its certificate is checked by", self.address),
+        })?;
+        let host = self.address.rsplit_once(':').map_or(&*self.address, |(host, _)| host).trim_matches(['[', ']']);
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| self.failed(operation, error))?;
+        let stream = TlsConnector::from(Arc::clone(&tls.0)).connect(name, stream).await;
+        Ok(Wire::Tls(Box::new(stream.map_err(|error| self.failed(operation, error))?.into())))
     }
 
     /// What the replica says of itself, as JSON. Nothing of it is proved.
@@ -71,8 +102,7 @@ impl HttpTransport {
         body: Vec<u8>,
         most: usize,
     ) -> Result<Bytes> {
-        let stream =
-            tokio::net::TcpStream::connect(&self.address).await.map_err(|error| self.failed(operation, error))?;
+        let stream = self.connect(operation).await?;
         let connected = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = connected.map_err(|error| self.failed(operation, error))?;
         let request = Request::builder()
@@ -101,6 +131,28 @@ impl HttpTransport {
                 Err(error) => error.to_string(),
             })),
         }
+    }
+
+    /// Whose identity tokens the replica believes. Nothing of it is proved.
+    ///
+    /// # Errors
+    /// `Request`, and what the replica says.
+    pub async fn issuers(&self) -> Result<Issuers> {
+        self.message("issuers", Method::GET, "/v1/issuers", Vec::new()).await
+    }
+
+    /// Brings in a change of them; gives an epoch after it.
+    ///
+    /// # Errors
+    /// `Request`, and what the replica says.
+    pub async fn change_issuers(&self, change: &IssuersChange) -> Result<u64> {
+        self.epoch("issuers", "/v1/issuers", change.to_bounded_bytes()?).await
+    }
+
+    async fn epoch(&self, operation: &'static str, path: &str, body: Vec<u8>) -> Result<u64> {
+        let answer = self.call(operation, Method::POST, path, body, SHORT).await?;
+        let epoch = std::str::from_utf8(&answer).ok().and_then(|text| text.trim().parse().ok());
+        epoch.ok_or_else(|| self.failed(operation, "the answer is no epoch"))
     }
 
     async fn message<M: Message>(
@@ -135,9 +187,11 @@ impl Transport for HttpTransport {
     }
 
     async fn update(&self, update: &Update) -> Result<u64> {
-        let answer = self.call("update", Method::POST, "/v1/update", update.to_bounded_bytes()?, SHORT).await?;
-        let epoch = std::str::from_utf8(&answer).ok().and_then(|text| text.trim().parse().ok());
-        epoch.ok_or_else(|| self.failed("update", "the answer is no epoch"))
+        self.epoch("update", "/v1/update", update.to_bounded_bytes()?).await
+    }
+
+    async fn register(&self, registration: &Registration) -> Result<u64> {
+        self.epoch("register", "/v1/register", registration.to_bounded_bytes()?).await
     }
 
     async fn ratify(&self, signature: &LogEntry) -> Result<()> {

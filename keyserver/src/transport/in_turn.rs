@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::Transport;
 use crate::proto::{
-    HistoryPage, LogEntry, LookupAnswer, LookupRequest, PolicyChange, StreamPage, StreamPosition, Update,
+    HistoryPage, LogEntry, LookupAnswer, LookupRequest, PolicyChange, Registration, StreamPage, StreamPosition, Update,
 };
 use crate::{Error, Result};
 
@@ -58,6 +58,10 @@ impl Transport for InTurn {
 
     async fn update(&self, update: &Update) -> Result<u64> {
         in_turn!(self, replica => replica.update(update))
+    }
+
+    async fn register(&self, registration: &Registration) -> Result<u64> {
+        in_turn!(self, replica => replica.register(registration))
     }
 
     async fn ratify(&self, signature: &LogEntry) -> Result<()> {

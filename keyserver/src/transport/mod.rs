@@ -12,10 +12,10 @@ use async_trait::async_trait;
 pub use http::HttpTransport;
 pub use in_turn::InTurn;
 
-use crate::Result;
 use crate::proto::{
-    HistoryPage, LogEntry, LookupAnswer, LookupRequest, PolicyChange, StreamPage, StreamPosition, Update,
+    HistoryPage, LogEntry, LookupAnswer, LookupRequest, PolicyChange, Registration, StreamPage, StreamPosition, Update,
 };
+use crate::{Error, Result};
 
 /// A replica, as it is seen from outside.
 #[async_trait]
@@ -31,6 +31,15 @@ pub trait Transport: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// See [`lookup`](Self::lookup).
     async fn update(&self, update: &Update) -> Result<u64>;
+
+    /// Brings in a new name with an identity token; gives its epoch.
+    ///
+    /// # Errors
+    /// See [`lookup`](Self::lookup).
+    async fn register(&self, registration: &Registration) -> Result<u64> {
+        let _ = registration;
+        Err(Error::Invalid { what: "registration", why: "this way to a replica has no identity tokens".to_owned() })
+    }
 
     /// Brings in a signature of a head.
     ///

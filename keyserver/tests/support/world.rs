@@ -39,8 +39,19 @@ impl World {
     }
 
     pub fn retaining(replicas: &[u8], verifiers: &[u8], retained_epochs: u64) -> Self {
+        Self::of(replicas, verifiers, retained_epochs, |_, _| {})
+    }
+
+    /// With another realm than usual.
+    pub fn of(
+        replicas: &[u8],
+        verifiers: &[u8],
+        retained_epochs: u64,
+        change: impl FnOnce(&mut Realm, &VrfSecret),
+    ) -> Self {
         let secret = VrfSecret::from_random(&[5; 64]).unwrap();
-        let realm = realm_of(replicas, verifiers, &secret);
+        let mut realm = realm_of(replicas, verifiers, &secret);
+        change(&mut realm, &secret);
         let now_ms = realm.created_ms;
         let options = Arc::new(MachineOptions { realm, secret, retained_epochs, cache_bytes: 1 << 20 });
         let replica = |number: &u8| Replica { number: *number, kv: MemoryKv::new(), machine: None };

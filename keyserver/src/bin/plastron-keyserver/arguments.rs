@@ -38,9 +38,11 @@ pub(crate) enum Command {
     /// Run the verifier, until it is interrupted or the replica lies.
     #[command(after_help = "Example: plastron-keyserver verify --directory /srv/keys")]
     Verify(Verify),
-    /// Register a name with keys, as the operator; its owner's key is made, and kept under `owners`.
-    #[command(after_help = "Example: plastron-keyserver register node/a/1 --key hpke=00ff --key ssh=@id.pub")]
-    Register(Change),
+    /// Register a name with keys, as the operator or with an identity token; its owner's key is made, and kept under `owners`.
+    #[command(
+        after_help = "Examples:\n  plastron-keyserver register node/a/1 --key hpke=00ff --key ssh=@id.pub\n  plastron-keyserver register person/a@example.com --key pgp=@a.pgp --token-command 'get-token --nonce \"$NONCE\"'"
+    )]
+    Register(Register),
     /// Give a name other keys, as its owner.
     #[command(after_help = "Example: plastron-keyserver update node/a/1 --key hpke=11ee")]
     Update(Change),
@@ -53,6 +55,27 @@ pub(crate) enum Command {
     /// Check a file of evidence, without asking anyone.
     #[command(after_help = "Example: plastron-keyserver audit realm/verifier/evidence")]
     Audit(Audit),
+    /// Say whose identity tokens are believed, as the operator, or bring in new keys of an issuer.
+    #[command(
+        after_help = "Example: plastron-keyserver issuer https://accounts.example.com --audience plastron --prefix person/ --jwks jwks.json"
+    )]
+    Issuer(Issuer),
+    /// Change who runs the realm, as the operator. Quorums of replicas are majorities; those of verifiers and operators keep their thresholds.
+    #[command(
+        after_help = "Example: plastron-keyserver policy --add-replica 3d40… --remove-verifier d759…\nA replica's public key is shown by: plastron-keyserver join"
+    )]
+    Policy(Policy),
+    /// Make the folder of a new replica, with a key of its own and what another has: its database as a snapshot, and the index key.
+    #[command(
+        after_help = "Example: plastron-keyserver join --replica replica-4 --address 127.0.0.1:7110 --like replica-1 --snapshot replica-1.snapshot"
+    )]
+    Join(Join),
+    /// Write the database of a replica that does not run into a file. Names and profiles are in it.
+    #[command(after_help = "Example: plastron-keyserver snapshot --replica replica-1 replica-1.snapshot")]
+    Snapshot(Snapshot),
+    /// Let the log on etcd no longer wait for a replica that is gone for good.
+    #[command(after_help = "Example: plastron-keyserver retire replica-2 --like replica-1")]
+    Retire(Retire),
     /// Ask the replica how it is. Nothing of the answer is proved.
     #[command(after_help = "Example: plastron-keyserver status --json")]
     Status(Status),
@@ -87,6 +110,9 @@ pub(crate) struct Init {
     /// What the keys of the log in etcd begin with [default: plastron-keyserver/ and the realm's identity].
     #[arg(long)]
     pub(crate) prefix: Option<String>,
+    /// Let names be registered by identity tokens, too, once issuers are named.
+    #[arg(long)]
+    pub(crate) identity_tokens: bool,
     /// How long a head is fresh, in seconds.
     #[arg(long, default_value_t = 3600)]
     pub(crate) lifetime_s: u64,
@@ -131,6 +157,95 @@ pub(crate) struct Change {
     /// The replica's address, instead of those in the directory.
     #[arg(long)]
     pub(crate) at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Register {
+    #[command(flatten)]
+    pub(crate) change: Change,
+    /// A shell command that prints an identity token with the nonce in its variable NONCE; without it, the operator's key is used.
+    #[arg(long)]
+    pub(crate) token_command: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Issuer {
+    /// Its URL, as tokens have it.
+    pub(crate) issuer: String,
+    /// The audience of tokens that are meant for this realm.
+    #[arg(long)]
+    pub(crate) audience: String,
+    /// What stands before an address to make it a name.
+    #[arg(long, default_value = "person/")]
+    pub(crate) prefix: String,
+    /// A file with its keys, as it publishes them; without it, it is believed no more.
+    #[arg(long)]
+    pub(crate) jwks: Option<PathBuf>,
+    /// The replica's address, instead of those in the directory.
+    #[arg(long)]
+    pub(crate) at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Policy {
+    /// A replica's public key.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) add_replica: Vec<plastron_keyserver::PublicKey>,
+    /// A replica's public key.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) remove_replica: Vec<plastron_keyserver::PublicKey>,
+    /// A verifier's public key.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) add_verifier: Vec<plastron_keyserver::PublicKey>,
+    /// A verifier's public key.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) remove_verifier: Vec<plastron_keyserver::PublicKey>,
+    /// An operator's public key.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) add_operator: Vec<plastron_keyserver::PublicKey>,
+    /// An operator's public key.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) remove_operator: Vec<plastron_keyserver::PublicKey>,
+    /// The replica's address, instead of those in the directory.
+    #[arg(long)]
+    pub(crate) at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Join {
+    /// The new replica's folder, and name.
+    #[arg(long)]
+    pub(crate) replica: String,
+    /// Where it will listen.
+    #[arg(long)]
+    pub(crate) address: std::net::SocketAddr,
+    /// The replica here whose index key and configuration it takes over.
+    #[arg(long)]
+    pub(crate) like: String,
+    /// What `snapshot` has written; without it, the replica reads the log from its beginning.
+    #[arg(long)]
+    pub(crate) snapshot: Option<PathBuf>,
+    /// The replica's address to ask for a head that is trusted, instead of those in the directory.
+    #[arg(long)]
+    pub(crate) at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Snapshot {
+    /// The replica's folder.
+    #[arg(long, default_value = "replica")]
+    pub(crate) replica: String,
+    /// The file to write.
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Retire {
+    /// The name of the replica that is gone.
+    pub(crate) replica: String,
+    /// A replica here, whose configuration says where the log is.
+    #[arg(long)]
+    pub(crate) like: String,
 }
 
 /// Whose signatures are wanted.

@@ -7,17 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use plastron_keyserver::client::{Client, ClientOptions, MemoryFile};
-use plastron_keyserver::proto::{Entry, Profile, Quorum, SignedEntry, Update};
-use plastron_keyserver::transport::HttpTransport;
+use plastron_keyserver::proto::{Entry, MAX_TOKEN_BYTES, Profile, Quorum, Registration, SignedEntry, Update};
 use plastron_keyserver::{AuthorizationPolicy, Digest, Error, ErrorKind, Result, SigningKey, Verified};
 use plastron_sources::clock::{Clock as _, SystemClock};
 use serde_json::json;
 
-use crate::arguments::{Change, History, Lookup, Status, Wanted};
-use crate::running::DEADLINE;
+use crate::arguments::{Change, History, Lookup, Register, Status, Wanted};
 use crate::{Answer, files, key_file};
 
-fn client(directory: &Path, at: Option<&str>) -> Result<Client> {
+pub(crate) fn client(directory: &Path, at: Option<&str>) -> Result<Client> {
     let clock = Arc::new(SystemClock);
     Client::open(ClientOptions {
         realm: files::realm(directory)?,
@@ -62,13 +60,19 @@ fn profile(keys: &[String]) -> Result<Profile> {
 }
 
 /// How long a replica that is coming up, and signatures that are on their way, are waited for before a change.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What `name` has; waits up to `patience` for a replica that does not answer yet, for signatures that are on their way, and for what this
 /// client has seen already.
-async fn look_up(client: &Client, name: &str, epoch: u64, quorum: Quorum, patience: Duration) -> Result<Verified> {
+pub(crate) async fn look_up(
+    client: &Client,
+    name: &str,
+    epoch: u64,
+    quorum: Quorum,
+    patience: Duration,
+) -> Result<Verified> {
     let start = SystemClock.monotonic();
     loop {
         let error = match client.lookup(name, epoch, quorum.clone()).await {
@@ -84,9 +88,12 @@ async fn look_up(client: &Client, name: &str, epoch: u64, quorum: Quorum, patien
     }
 }
 
-async fn submit(client: &Client, update: Update) -> Result<Answer> {
+async fn submit(client: &Client, update: Update, token: Option<Bytes>) -> Result<Answer> {
     let (name, version) = (update.name.clone(), update.signed.entry.version);
-    let epoch = client.update(&update).await?;
+    let epoch = match token {
+        None => client.update(&update).await?,
+        Some(token) => client.register(&Registration { update: update.clone(), token }).await?,
+    };
     // That it was taken is not proof that it is there.
     let start = SystemClock.monotonic();
     let now = loop {
@@ -109,14 +116,27 @@ async fn submit(client: &Client, update: Update) -> Result<Answer> {
     })
 }
 
-pub(crate) async fn register(directory: &Path, change: &Change) -> Result<Answer> {
+/// The token that the command prints for that entry.
+async fn token(command: &str, nonce: &Digest) -> Result<Bytes> {
+    let failed = |why: String| Error::Invalid { what: "token command", why };
+    let (command, nonce) = (command.to_owned(), nonce.to_string());
+    let run = move || std::process::Command::new("sh").arg("-c").arg(command).env("NONCE", nonce).output();
+    let output = tokio::task::spawn_blocking(run).await.map_err(|_| Error::Stopped("the runtime"))?;
+    let output = output.map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() || output.stdout.len() > MAX_TOKEN_BYTES {
+        return Err(failed(format!("it ended with {} and printed {} bytes", output.status, output.stdout.len())));
+    }
+    Ok(Bytes::copy_from_slice(output.stdout.trim_ascii()))
+}
+
+pub(crate) async fn register(directory: &Path, register: &Register) -> Result<Answer> {
+    let change = &register.change;
     let client = client(directory, change.at.as_deref())?;
     let now = look_up(&client, &change.name, 0, Quorum::Replicas, PATIENCE).await?;
     if now.found.is_some() {
         let why = format!("{} is registered already; use update", change.name);
         return Err(Error::Invalid { what: "name", why });
     }
-    let operator = key_file::signing(&directory.join("operator.key"))?;
     let path = files::owner(directory, &change.name);
     if !path.exists() {
         key_file::create(&path, key_file::SIGNING, &*key_file::random::<32>()?)?;
@@ -126,9 +146,15 @@ pub(crate) async fn register(directory: &Path, change: &Change) -> Result<Answer
     let policy = AuthorizationPolicy::threshold(1, vec![owner.public()])?;
     let entry =
         Entry { index: now.index, version: 0, policy, commitment: profile.commitment(), previous: Digest::NONE };
+    if let Some(command) = &register.token_command {
+        let token = token(command, &entry.hash(&realm)).await?;
+        let update = Update { name: change.name.clone(), signed: entry.signed(&realm, [&owner]), profile };
+        return submit(&client, update, Some(token)).await;
+    }
+    let operator = key_file::signing(&directory.join("operator.key"))?;
     let admission = [(operator.public(), entry.admit(&realm, &operator))].into();
     let signed = SignedEntry { admission, ..entry.signed(&realm, [&owner]) };
-    submit(&client, Update { name: change.name.clone(), signed, profile }).await
+    submit(&client, Update { name: change.name.clone(), signed, profile }, None).await
 }
 
 pub(crate) async fn update(directory: &Path, change: &Change) -> Result<Answer> {
@@ -140,7 +166,8 @@ pub(crate) async fn update(directory: &Path, change: &Change) -> Result<Answer> 
     let (profile, realm) = (profile(&change.keys)?, client.realm().id());
     let version = last.version.checked_add(1).ok_or_else(missing)?;
     let entry = Entry { version, commitment: profile.commitment(), previous: last.hash(&realm), ..last };
-    submit(&client, Update { name: change.name.clone(), signed: entry.signed(&realm, [&owner]), profile }).await
+    let update = Update { name: change.name.clone(), signed: entry.signed(&realm, [&owner]), profile };
+    submit(&client, update, None).await
 }
 
 fn found(name: &str, verified: &Verified) -> Answer {
@@ -191,7 +218,7 @@ pub(crate) async fn history(directory: &Path, history: &History) -> Result<Answe
 pub(crate) async fn status(directory: &Path, status: &Status) -> Result<Answer> {
     let addresses = files::addresses(directory, status.at.as_deref())?;
     let address = addresses.into_iter().next().unwrap_or_default();
-    let replica = HttpTransport::new(&address, Arc::new(SystemClock), DEADLINE);
+    let replica = files::replica(directory, &address)?;
     let text = replica.status().await?;
     let json = serde_json::from_str(&text).map_err(|error| Error::Request {
         operation: "status",

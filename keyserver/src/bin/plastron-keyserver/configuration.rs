@@ -7,6 +7,7 @@ use std::time::Duration;
 use plastron_config::{Config, Schema};
 use plastron_ickpt::etcd::EtcdClientOptions;
 use plastron_keyserver::log::EtcdLogOptions;
+use plastron_keyserver::tls::ServerTls;
 use plastron_keyserver::{Error, Result};
 
 use crate::files;
@@ -27,7 +28,19 @@ pub(crate) fn schema() -> Schema {
         .range("1", "1000000000")
         .size("cache", "Memory for what was read of the database, and as much for the tree.", "64MB")
         .range("1MB", "")
+        .number("requests_per_second", "From one address; 0 for no limit.", "0")
+        .range("0", "1000000")
         .boolean("plaintext", "Listen on an address that others reach, although nothing is encrypted.", "false")
+        .section(
+            Schema::new("tls")
+                .about("TLS; without a certificate nothing is encrypted.")
+                .string("certificate", "PEM file of the certificate to show.")
+                .string("private_key_file", "PEM file of its key.")
+                .string(
+                    "client_authority",
+                    "PEM file of the authority that verifiers and operators must have a certificate of.",
+                ),
+        )
         .section(
             Schema::new("log")
                 .about("The replicated log.")
@@ -59,6 +72,8 @@ pub(crate) struct Configuration {
     pub(crate) retained_epochs: u64,
     pub(crate) cache_bytes: u64,
     pub(crate) plaintext: bool,
+    pub(crate) most_per_second: Option<u32>,
+    pub(crate) tls: Option<ServerTls>,
     pub(crate) log: LogPlace,
 }
 
@@ -88,9 +103,9 @@ fn parse(text: &str) -> Parsed {
         return Ok(Err(format!("'{address}' is no address with a port, such as 127.0.0.1:7107")));
     };
     let duration = |path| Ok::<_, plastron_config::Error>(config.duration(path)?.unwrap_or_default());
+    let file = |path| Ok::<_, plastron_config::Error>(config.string(path)?.map(PathBuf::from));
     let log = match config.string("log.name")?.as_deref() {
         Some("etcd") => {
-            let file = |path| Ok::<_, plastron_config::Error>(config.string(path)?.map(PathBuf::from));
             let mut client = EtcdClientOptions::new(config.list("log.endpoints")?.unwrap_or_default());
             client.certificate_authority = file("log.certificate_authority")?;
             client.identity = match (file("log.certificate")?, file("log.private_key_file")?) {
@@ -106,7 +121,17 @@ fn parse(text: &str) -> Parsed {
         }
         _ => LogPlace::Local,
     };
+    let authority = file("tls.client_authority")?;
+    let tls = match (file("tls.certificate")?, file("tls.private_key_file")?) {
+        (Some(certificate), Some(key)) => match ServerTls::open(&certificate, &key, authority.as_deref()) {
+            Ok(tls) => Some(tls),
+            Err(error) => return Ok(Err(error.to_string())),
+        },
+        (None, None) if authority.is_none() => None,
+        _ => return Ok(Err("tls.certificate and tls.private_key_file go together".to_owned())),
+    };
     let number = config.number("retained_epochs")?.and_then(|number| u64::try_from(number).ok());
+    let rate = config.number("requests_per_second")?.and_then(|number| u32::try_from(number).ok());
     Ok(Ok(Configuration {
         address,
         min_epoch: duration("min_epoch")?,
@@ -114,8 +139,29 @@ fn parse(text: &str) -> Parsed {
         retained_epochs: number.unwrap_or(10_000),
         cache_bytes: config.size("cache")?.unwrap_or(64 << 20),
         plaintext: config.boolean("plaintext")?.unwrap_or(false),
+        most_per_second: rate.filter(|rate| *rate > 0),
+        tls,
         log,
     }))
+}
+
+/// The configuration of a replica beside that in `folder`.
+pub(crate) fn like(folder: &Path, name: &str, address: SocketAddr) -> Result<String> {
+    let path = &folder.join("configuration");
+    let text = String::from_utf8(files::read("configuration", path)?).map_err(|error| invalid(path, error))?;
+    let mut config = Config::parse(&text).map_err(|error| invalid(path, error))?;
+    config.set("name", name).map_err(|error| invalid(path, error))?;
+    config.set("address", address.to_string().as_str()).map_err(|error| invalid(path, error))?;
+    if let Some(mut members) = config.list("log.members").map_err(|error| invalid(path, error))? {
+        members.push(name.to_owned());
+        let quoted: Vec<String> = members.iter().map(|item| format!("{item:?}")).collect();
+        let with =
+            Config::parse(&format!("log=(members=[{}])", quoted.join(","))).map_err(|error| invalid(path, error))?;
+        config.merge(with);
+    }
+    let text = format!("{config}\n");
+    parse(&text).map_err(|error| invalid(path, error))?.map_err(|why| invalid(path, why))?;
+    Ok(text)
 }
 
 /// The text of a new configuration.
@@ -161,6 +207,8 @@ mod tests {
         for (text, why) in [
             ("name=a,address=\"127.0.0.1\"", "is no address"),
             ("name=a,address=\"127.0.0.1:1\",log=(name=etcd,certificate=x)", "go together"),
+            ("name=a,address=\"127.0.0.1:1\",tls=(certificate=x)", "go together"),
+            ("name=a,address=\"127.0.0.1:1\",tls=(certificate=x,private_key_file=y)", "TLS: x: "),
         ] {
             assert!(parse(text).unwrap().err().unwrap().contains(why), "{text}");
         }

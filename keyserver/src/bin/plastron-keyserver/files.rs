@@ -4,6 +4,8 @@
 //! | --- | --- | --- |
 //! | `realm` | the realm, framed | no, but it must be the right one |
 //! | `address` | where the replicas listen, a line each | no |
+//! | `issuers` | whose identity tokens this operator has said are believed | no |
+//! | `tls/authority.pem`, `tls/certificate.pem`, `tls/key.pem` | for `https://` addresses: whom to trust, and what verifiers and operators show | the key |
 //! | `memory` | what lookups from here have seen | no |
 //! | `operator.key` | admits names | yes |
 //! | `owners/<name>.key` | owns a name | yes |
@@ -17,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plastron_keyserver::proto::{Message as _, Realm};
+use plastron_keyserver::tls::ClientTls;
 use plastron_keyserver::transport::{HttpTransport, Transport};
 use plastron_keyserver::{Error, Result};
 use plastron_sources::clock::SystemClock;
@@ -56,6 +59,19 @@ pub(crate) fn create(path: &Path, bytes: &[u8], secret: bool) -> Result<()> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("writing a file"))
 }
 
+/// Writes a file anew: whoever reads it sees what was, or what is.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let beside = path.with_extension("new");
+    let write = || {
+        let mut file = std::fs::File::create(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)?;
+        path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+    };
+    write().map_err(failed("writing a file"))
+}
+
 pub(crate) fn realm(directory: &Path) -> Result<Realm> {
     Realm::from_bytes(&read("realm", &directory.join("realm"))?)
 }
@@ -78,13 +94,22 @@ pub(crate) fn addresses(directory: &Path, given: Option<&str>) -> Result<Vec<Str
     Ok(addresses)
 }
 
+/// The replica at that address, with TLS if it is an `https://` one.
+pub(crate) fn replica(directory: &Path, address: &str) -> Result<HttpTransport> {
+    let transport = HttpTransport::new(address, Arc::new(SystemClock), DEADLINE);
+    if !address.starts_with("https://") {
+        return Ok(transport);
+    }
+    let file = |name: &str| directory.join("tls").join(name);
+    let (certificate, key) = (file("certificate.pem"), file("key.pem"));
+    let identity = certificate.exists().then_some((&*certificate, &*key));
+    Ok(transport.with_tls(ClientTls::open(&file("authority.pem"), identity)?))
+}
+
 /// The replicas, to be asked in turn.
 pub(crate) fn replicas(directory: &Path, given: Option<&str>) -> Result<Vec<Arc<dyn Transport>>> {
-    let clock = Arc::new(SystemClock);
-    let replica = |address: String| -> Arc<dyn Transport> {
-        Arc::new(HttpTransport::new(&address, Arc::clone(&clock) as Arc<_>, DEADLINE))
-    };
-    Ok(addresses(directory, given)?.into_iter().map(replica).collect())
+    let replica = |address: String| -> Result<Arc<dyn Transport>> { Ok(Arc::new(replica(directory, &address)?)) };
+    addresses(directory, given)?.into_iter().map(replica).collect()
 }
 
 /// The key of a name's owner. A name is printable ASCII; what is no letter or digit is escaped.

@@ -1,7 +1,7 @@
 //! The `plastron-keyserver` command: makes, serves and verifies a realm, and asks it.
 //!
 //! A thin layer over the library: arguments in [`arguments`], a replica's file in [`configuration`], files of a realm's directory in [`files`], keys in [`key_file`], what talks to a replica in
-//! [`asking`], what runs until it is stopped in [`running`]. Results go to stdout, as text or with `--json` as one JSON object; all else goes to stderr.
+//! [`asking`], what operators do in [`operating`], what runs until it is stopped in [`running`]. Results go to stdout, as text or with `--json` as one JSON object; all else goes to stderr.
 
 mod arguments;
 mod asking;
@@ -9,6 +9,7 @@ mod configuration;
 mod files;
 mod key_file;
 mod making;
+mod operating;
 mod running;
 
 use std::io::Write as _;
@@ -62,6 +63,11 @@ async fn run(arguments: &Arguments) -> Result<Answer> {
         Command::Lookup(lookup) => asking::lookup(directory, lookup).await,
         Command::History(history) => asking::history(directory, history).await,
         Command::Audit(audit) => making::audit(directory, audit),
+        Command::Issuer(issuer) => operating::issuer(directory, issuer).await,
+        Command::Policy(policy) => operating::policy(directory, policy).await,
+        Command::Join(join) => operating::join(directory, join).await,
+        Command::Snapshot(snapshot) => operating::snapshot(directory, snapshot),
+        Command::Retire(retire) => operating::retire(directory, retire).await,
         Command::Status(status) => asking::status(directory, status).await,
     }
 }

@@ -11,7 +11,7 @@ use plastron_sources::clock::{Clock as _, SystemClock};
 use crate::arguments::{Audit, Init, LogName};
 use crate::{Answer, configuration, files, key_file};
 
-fn signing(path: &Path) -> Result<SigningKey> {
+pub(crate) fn signing(path: &Path) -> Result<SigningKey> {
     let seed = key_file::random::<32>()?;
     key_file::create(path, key_file::SIGNING, &seed)?;
     Ok(SigningKey::from_bytes(&seed))
@@ -58,6 +58,10 @@ pub(crate) fn init(directory: &Path, init: &Init) -> Result<Answer> {
     let operator = signing(&directory.join("operator.key"))?;
     let verifier = signing(&directory.join("verifier/signing.key"))?;
     let secret = VrfSecret::from_random(&*key_file::random::<64>()?)?;
+    let mut operators = vec![operator.public()];
+    if init.identity_tokens {
+        operators.push(secret.registrar().public());
+    }
     let mut replicas = Vec::new();
     for member in &members {
         let folder = directory.join(member);
@@ -76,7 +80,7 @@ pub(crate) fn init(directory: &Path, init: &Init) -> Result<Answer> {
             generation: 0,
             replicas: AuthorizationPolicy::majority(replicas)?,
             verifiers: Some(one(&verifier)?),
-            operators: one(&operator)?,
+            operators: AuthorizationPolicy::threshold(1, operators)?,
         },
     };
     // The same way it will be read, so that nothing is made that is not.

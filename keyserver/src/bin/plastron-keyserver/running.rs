@@ -75,6 +75,8 @@ pub(crate) async fn serve(directory: &Path, serve: &Serve) -> Result<Answer> {
         plaintext: serve.plaintext || configuration.plaintext,
         most_requests: 1024,
         most_streams: 64,
+        tls: configuration.tls,
+        most_per_second: configuration.most_per_second,
         deadline: DEADLINE,
         clock: Arc::clone(&clock) as Arc<_>,
     };
