@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use plastron_cache::Priority;
 use plastron_config::ErrorKind;
+use plastron_sources::failpoint::{Failpoint, reach};
 
 use super::PageLogFault;
 use super::codec::{Compression, EncodedSegment, SegmentIdentity, encode_segment};
@@ -109,7 +110,9 @@ async fn upload(shared: Arc<Shared>, job: UploadJob) -> Result<LiveSegment, Page
     let encoded = encoding.await.map_err(|_| PageLogFault::Closed { operation: "write" })?;
     let EncodedSegment { pieces, segment, index, trims } = encoded.map_err(failed)?;
     let place = ObjectPlace { name: name.clone(), size: segment.size, priority: Priority::Data };
+    reach(Failpoint::SegmentBefore);
     create(&shared, &place, &pieces).await.map_err(failed)?;
+    reach(Failpoint::SegmentAfter);
     tracing::debug!(object = %name, bytes = segment.size, records = segment.records, "wrote a segment");
     if shared.options.write_through {
         // What the cache does not take soon it goes without: a slow disk is no reason to make those wait who wait for the bucket.
