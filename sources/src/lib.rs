@@ -130,6 +130,7 @@ mod creation_id;
 mod credentials;
 mod dir;
 mod error;
+pub mod failpoint;
 mod fault_of;
 #[doc(hidden)]
 pub mod fuzzing;

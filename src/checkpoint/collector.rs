@@ -21,6 +21,7 @@ use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use plastron_config::ErrorKind;
 use plastron_registry::{ListedTurtle, Versioned};
 use plastron_sources::Bucket;
+use plastron_sources::failpoint::{Failpoint, reach};
 
 use super::CheckpointFault;
 use super::collector_report::CollectorReport;
@@ -111,7 +112,7 @@ impl Collector {
         let superseded = self.retain(&newest, &turtles, now, &mut marked).await?;
         report.retained_checkpoints = marked.retained;
         for (sequence, size) in superseded {
-            if self.dry_run || self.volume.turtles.remove(sequence).await? {
+            if self.dry_run || self.remove_turtle(sequence).await? {
                 report.removed_turtles += 1;
                 report.count(ListedTurtle::object_name(sequence), size);
             }
@@ -158,6 +159,13 @@ impl Collector {
             remove_all(&bucket, names).await?;
         }
         Ok(report)
+    }
+
+    async fn remove_turtle(&self, sequence: u64) -> Result<bool, CheckpointFault> {
+        reach(Failpoint::GcTurtleBefore);
+        let removed = self.volume.turtles.remove(sequence).await?;
+        reach(Failpoint::GcTurtleAfter);
+        Ok(removed)
     }
 
     /// Marks what turtles reach that have appeared since `newest` was read.
@@ -289,7 +297,10 @@ async fn remove_all(bucket: &Bucket, names: impl Iterator<Item = String>) -> Res
     let removals = names.map(|name| {
         let bucket = Arc::clone(&bucket);
         async move {
-            match bucket.delete(&name).await {
+            reach(Failpoint::GcObjectBefore);
+            let deleted = bucket.delete(&name).await;
+            reach(Failpoint::GcObjectAfter);
+            match deleted {
                 Ok(()) => Ok(()),
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
                 Err(error) => Err(CheckpointFault::from(error)),

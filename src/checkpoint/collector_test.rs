@@ -114,3 +114,36 @@ async fn a_pin_of_one_who_slept_too_long_is_given_up() {
     assert_eq!(world.store.names("_plastron/pin/"), Vec::<String>::new());
     Collector::new(collector.volume.clone()).run().await.unwrap();
 }
+
+/// More of them than times that anything is tried: each goes when its pin is about to be read.
+#[tokio::test(start_paused = true)]
+async fn readers_that_come_and_go_do_not_keep_a_collection_from_ending() {
+    let world = World::new(1);
+    let old = two_checkpoints(&world).await;
+    let collector = calm(&world, "collector");
+    let mut readers = std::collections::BTreeMap::new();
+    for number in 0..20 {
+        let process = calm(&world, &format!("reader {number}"));
+        let reader = History::new(process.volume.clone()).open(old).await.unwrap();
+        let pins = world.store.names("_plastron/pin/");
+        let pin = pins.into_iter().find(|pin| !readers.contains_key(pin)).unwrap();
+        readers.insert(pin, (reader, process));
+    }
+    let is_about_to_read = |pin: &str| collector.connection.hold(Some(format!("get {pin}").leak()));
+    let pins: Vec<String> = readers.keys().cloned().collect();
+    is_about_to_read(&pins[0]);
+    let collection = Collector::new(collector.volume.clone());
+    let collecting = tokio::spawn(async move { collection.run().await });
+    a_second(&world).await;
+    for (pin, next) in pins.iter().zip(&pins[1..]) {
+        readers[pin].0.close().await;
+        is_about_to_read(next);
+        a_second(&world).await;
+    }
+    assert_eq!(world.store.names("_plastron/pin/"), pins[19..]);
+    collector.connection.hold(None);
+    let report = collecting.await.unwrap().unwrap();
+    assert!(report.pins > 0 && report.removed_turtles > 0, "{report}");
+    let (stays, _) = &readers[&pins[19]];
+    assert_eq!(&stays.table(1).unwrap().get(1, Lsn::MAX).await.unwrap().records[0].bytes[..], b"old");
+}

@@ -10,6 +10,7 @@ use super::CheckpointFault;
 use super::checkpoint_info::CheckpointInfo;
 use super::follower::Follower;
 use super::kek::Kek;
+use super::leader_keys::load_newest_kek;
 use super::pins::{HeldPin, Pins, new_pin};
 use super::published::Published;
 use super::volume::Volume;
@@ -66,6 +67,15 @@ impl History {
     /// `NotFound`; as [`History::list`].
     pub async fn get(&self, sequence: u64) -> Result<CheckpointInfo, CheckpointFault> {
         self.require(sequence).await.map(|published| published.info())
+    }
+
+    /// Gives the key module of the volume the KEK page of the latest checkpoint, so that it knows which key is in force. Returns the page's
+    /// LSN; none if nothing has been published, or nothing is encrypted.
+    ///
+    /// # Errors
+    /// `Unauthorized` for keys that are missing or wrong; `Corrupt`, `Unsupported`; those of bucket and registry.
+    pub async fn load_keys(&self) -> Result<Option<Lsn>, CheckpointFault> {
+        Ok(load_newest_kek(&self.volume).await?.map(|kek| kek.lsn))
     }
 
     /// Opens the checkpoint of the turtle with that sequence for reading, pins it, and stays there.

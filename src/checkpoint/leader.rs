@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use plastron_registry::{Ancestor, CheckpointString, Leadership, Turtle, TurtlePage};
+use plastron_sources::failpoint::{Failpoint, reach};
 use tokio::sync::MutexGuard;
-use tokio::task::JoinHandle;
 
 use super::CheckpointFault;
 use super::checkpoint_info::CheckpointInfo;
-use super::collector::Collector;
 use super::collector_report::CollectorReport;
 use super::follower::Follower;
 use super::kek::Kek;
+use super::leader_collecting::Collecting;
 use super::leader_keys::{Telling, load_newest_kek};
 use super::published::Published;
 use super::request::{CheckpointRequest, Completion};
-use super::reserved::{ONLY_PAGE, TURTLE_TABLE, engine_table};
+use super::reserved::{ONLY_PAGE, OWN_TABLES, TURTLE_TABLE, engine_table};
 use super::volume::Volume;
 use crate::page_log::{LogState, Lsn, PageLog, PageLogFault, PutArgs, TableHandle};
 
@@ -38,16 +38,7 @@ pub(super) struct Inner {
     pub(super) volume: Volume,
     pub(super) log: PageLog,
     ancestors: Vec<Ancestor>,
-    publishing: tokio::sync::Mutex<Publishing>,
-}
-
-/// The background, which ends with the last clone.
-struct Collecting(Option<JoinHandle<()>>);
-
-impl Drop for Collecting {
-    fn drop(&mut self) {
-        self.0.iter().for_each(JoinHandle::abort);
-    }
+    pub(super) publishing: tokio::sync::Mutex<Publishing>,
 }
 
 /// What checkpoints change, one at a time.
@@ -59,12 +50,12 @@ pub(super) struct Publishing {
     /// A KEK page of which the module is being told that it is in force.
     pub(super) telling: Option<Telling>,
     /// What may have been published without anybody knowing.
-    unknown: Option<Unknown>,
+    pub(super) unknown: Option<Unknown>,
 }
 
 /// A publish whose outcome is not known.
 #[derive(Clone)]
-struct Unknown {
+pub(super) struct Unknown {
     turtle: Turtle,
     content: Bytes,
 }
@@ -90,7 +81,9 @@ impl Leader {
         volume.retention.validate()?;
         volume.page_log.validate()?;
         let mut kek = load_newest_kek(&volume).await?;
+        reach(Failpoint::TakeoverBefore);
         let leadership = Leadership::open(Arc::clone(&volume.registry), &volume.owner).await?;
+        reach(Failpoint::TakeoverAfter);
         let content = leadership.content();
         let published = content.map(|content| Published::decode(leadership.version(), content)).transpose()?;
         let (state, ancestors, base) = match &published {
@@ -102,6 +95,7 @@ impl Leader {
         };
         let epoch = leadership.epoch().saturating_add(base);
         let log = PageLog::open(volume.parts(&ancestors)?, &state, epoch).await?;
+        log.reserve_last_tables(OWN_TABLES);
         if let Some(kek) = &kek {
             log.set_kek_lsn(kek.lsn);
         }
@@ -109,9 +103,8 @@ impl Leader {
         let publishing =
             tokio::sync::Mutex::new(Publishing { leadership, completed, kek, telling: None, unknown: None });
         let inner = Arc::new(Inner { volume, log, ancestors, publishing });
-        let interval = inner.volume.retention.interval;
-        let collecting = (!interval.is_zero()).then(|| tokio::spawn(collect_by_itself(Arc::downgrade(&inner))));
-        Ok(Self { inner, collecting: Arc::new(Collecting(collecting)) })
+        let collecting = Arc::new(Collecting::start(&inner));
+        Ok(Self { inner, collecting })
     }
 
     /// The page log that this leader writes.
@@ -267,7 +260,7 @@ impl Leader {
     /// Removes what no retained or pinned checkpoint reaches; also what this leader has itself superseded since it took over.
     ///
     /// # Errors
-    /// As [`Collector::run`].
+    /// As [`Collector::run`](super::Collector::run).
     pub async fn collect(&self, dry_run: bool) -> Result<CollectorReport, CheckpointFault> {
         self.inner.collector().await.dry_run(dry_run).run().await
     }
@@ -278,7 +271,7 @@ impl Leader {
     /// # Errors
     /// Why the page log has failed.
     pub async fn close(&self) -> Result<(), CheckpointFault> {
-        self.collecting.0.iter().for_each(JoinHandle::abort);
+        self.collecting.stop();
         Ok(self.inner.log.close().await?)
     }
 
@@ -295,17 +288,6 @@ impl Leader {
 }
 
 impl Inner {
-    /// A collector that knows what this leader needs. Taken between two publishes: a turtle that is on its way may name what the log has
-    /// superseded since.
-    async fn collector(&self) -> Collector {
-        let publishing = self.publishing.lock().await;
-        let collector = Collector::new(self.volume.clone());
-        match publishing.unknown {
-            None => collector.beside(self.log.in_use()),
-            Some(_) => collector,
-        }
-    }
-
     /// `Invalid` for an LSN that nobody has yet.
     fn check_lsn(&self, operation: &'static str, lsn: Lsn) -> Result<(), CheckpointFault> {
         let last = self.log.last_lsn();
@@ -328,7 +310,9 @@ impl Inner {
     async fn put_turtle_page(&self, page: &TurtlePage) -> Result<TurtlePagePlace, CheckpointFault> {
         let text = page.to_string();
         let checksum = crc32c::crc32c(text.as_bytes());
-        let lsn = self.log.table(TURTLE_TABLE).put(ONLY_PAGE, PutArgs::full(), text).await?;
+        reach(Failpoint::TurtlePageBefore);
+        let lsn = self.log.own_table(TURTLE_TABLE).put(ONLY_PAGE, PutArgs::full(), text).await?;
+        reach(Failpoint::TurtlePageAfter);
         Ok(TurtlePagePlace { lsn, checksum })
     }
 
@@ -371,30 +355,15 @@ impl Inner {
     ) -> Result<CheckpointInfo, CheckpointFault> {
         // Also if this future is dropped.
         publishing.unknown = Some(Unknown { turtle: turtle.clone(), content: content.clone() });
+        reach(Failpoint::CommitBefore);
         let version = publishing.leadership.publish(content).await?;
+        reach(Failpoint::CommitAfter);
         publishing.unknown = None;
         self.log.settle(Lsn::new(turtle.checkpoint_lsn));
         let info = CheckpointInfo::of(version, &turtle);
         tracing::info!(volume = %self.volume.address(), turtle = info.sequence, lsn = %info.lsn, "completed a checkpoint");
         publishing.completed = Some(info.clone());
         Ok(info)
-    }
-}
-
-/// Collects garbage every now and then, until the leader is gone.
-async fn collect_by_itself(leader: std::sync::Weak<Inner>) {
-    loop {
-        let Some(inner) = leader.upgrade() else { return };
-        let (clock, interval) = (Arc::clone(inner.volume.clock()), inner.volume.retention.interval);
-        drop(inner);
-        clock.sleep(interval).await;
-        let Some(inner) = leader.upgrade() else { return };
-        match inner.collector().await.run().await {
-            Ok(report) => {
-                tracing::info!(removed = report.removed_objects, bytes = report.removed_bytes, "collected garbage")
-            }
-            Err(fault) => tracing::warn!(%fault, "garbage could not be collected; trying again later"),
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use plastron_config::ErrorKind;
 use plastron_keys::{KekPage, KeyBlob, PendingBlob};
+use plastron_sources::failpoint::{Failpoint, reach};
 use tokio::task::JoinHandle;
 
 use super::CheckpointFault;
@@ -34,7 +35,9 @@ impl Inner {
         let flush = async { Ok(self.log.flush_now(lsn).await?) };
         let create = async {
             if let Some(Persisting { kek, .. }) = persisting {
+                reach(Failpoint::KekObjectBefore);
                 self.volume.system().put(&kek::object_name(kek.lsn), kek.page.clone()).await?;
+                reach(Failpoint::KekObjectAfter);
             }
             Ok::<_, CheckpointFault>(())
         };
@@ -47,10 +50,14 @@ impl Inner {
         publishing: &Publishing,
         timestamp: u64,
     ) -> Result<Option<Persisting>, CheckpointFault> {
+        reach(Failpoint::KeyBlobBefore);
         let pending = match self.volume.keys.get_key_blob().await? {
             KeyBlob::Unchanged => None,
             KeyBlob::Changed(pending) => Some(pending),
         };
+        if pending.is_some() {
+            reach(Failpoint::KeyBlobAfter);
+        }
         let page = match (&pending, &publishing.kek) {
             (Some(pending), _) => {
                 let page = KekPage { timestamp, blob: pending.blob().clone() };
@@ -59,7 +66,9 @@ impl Inner {
             (None, Some(kek)) if !kek.in_log => kek.page.clone(),
             (None, _) => return Ok(None),
         };
-        let put = self.log.table(KEK_TABLE).put(ONLY_PAGE, PutArgs::full(), page.clone()).await;
+        reach(Failpoint::KekPageBefore);
+        let put = self.log.own_table(KEK_TABLE).put(ONLY_PAGE, PutArgs::full(), page.clone()).await;
+        reach(Failpoint::KekPageAfter);
         match (put, pending) {
             (Ok(lsn), pending) => Ok(Some(Persisting { pending, kek: Kek { lsn, page, in_log: true } })),
             (Err(fault), Some(pending)) => {
@@ -81,7 +90,12 @@ impl Inner {
         match (pending, outcome) {
             (Some(pending), Ok(())) => {
                 let (keys, lsn) = (self.volume.keys.clone(), kek.lsn.get());
-                let told = tokio::spawn(async move { keys.get_key_complete(pending, Ok(lsn)).await });
+                let told = tokio::spawn(async move {
+                    reach(Failpoint::KeyCompleteBefore);
+                    let told = keys.get_key_complete(pending, Ok(lsn)).await;
+                    reach(Failpoint::KeyCompleteAfter);
+                    told
+                });
                 publishing.telling = Some(Telling { kek, told });
                 self.hear(publishing).await
             }

@@ -96,6 +96,12 @@ async fn what_cannot_be_is_refused_and_changes_nothing() {
     // Plastron's own tables.
     for own in [KEK_TABLE, TURTLE_TABLE] {
         assert_eq!(leader.table(own).unwrap_err().kind(), ErrorKind::Invalid);
+        // Nor by way of the log itself; whoever wants to may read them.
+        let past = leader.log().table(own);
+        invalid(past.put(1, PutArgs::full(), "not a KEK page").await.unwrap_err());
+        invalid(past.discard(1, Lsn::NONE).await.unwrap_err());
+        invalid(leader.log().trim_table(own, full).await.unwrap_err());
+        assert_eq!(past.get(1, Lsn::MAX).await.unwrap().records.len(), 1);
         assert_eq!(follower.table(own).unwrap_err().kind(), ErrorKind::Invalid);
     }
     // Checkpoints that cannot be: the one before stays, and the next one is none the worse.

@@ -39,6 +39,7 @@ mod history;
 mod inspector;
 mod kek;
 mod leader;
+mod leader_collecting;
 mod leader_keys;
 mod listing;
 mod pins;
@@ -58,6 +59,8 @@ mod keys_test;
 mod leader_test;
 #[cfg(test)]
 mod limits_test;
+#[cfg(test)]
+mod round_trips_test;
 #[cfg(test)]
 mod simulated_actors;
 #[cfg(test)]

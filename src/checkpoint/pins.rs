@@ -5,17 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use plastron_config::ErrorKind;
 use plastron_registry::{Pin, PinName, Version};
+use plastron_sources::Bucket;
+use plastron_sources::failpoint::{Failpoint, reach};
 use tokio::task::JoinHandle;
 
 use super::CheckpointFault;
-use super::listing::list;
+use super::listing::{Listed, list};
 use super::published::Published;
 use super::volume::Volume;
 
-/// Times that pins are listed again because one was renewed between being listed and being read.
+/// Times that a pin's renewals are listed because it was renewed between being listed and being read.
 const MAX_LISTINGS: u32 = 8;
+/// Pins that are read at once.
+const READ_AT_ONCE: usize = 16;
 
 /// A pin that is held: renewed in the background. Dropped, it holds for the rest of its lease; what is being read ends undisturbed.
 ///
@@ -162,8 +167,9 @@ pub(crate) fn new_pin(volume: &Volume, published: &Published, lease_seconds: u64
 /// Removes a pin's object. One that stays holds for the rest of its lease, which is no harm.
 async fn remove(volume: &Volume, name: PinName) {
     let name = name.object_name();
+    reach(Failpoint::PinRemoveBefore);
     match volume.system().delete(&name).await {
-        Ok(()) => {}
+        Ok(()) => reach(Failpoint::PinRemoveAfter),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => tracing::warn!(object = %name, %error, "a pin could not be removed"),
     }
@@ -185,6 +191,9 @@ pub(crate) struct Pins {
     pub(crate) past: Vec<(String, u64)>,
 }
 
+/// A pin as it is listed: its newest renewal, the size of its object, and when that was created.
+type ListedPin = (PinName, u64, SystemTime);
+
 impl Pins {
     /// All pins in the volume. A lease ends `grace` after its time, for clocks may be apart.
     ///
@@ -192,42 +201,86 @@ impl Pins {
     /// `Corrupt`, `Unsupported` for a pin that can't be read: then nobody knows what it holds; those of the bucket.
     pub(crate) async fn read(volume: &Volume, grace: Duration) -> Result<Self, CheckpointFault> {
         let bucket = volume.system();
-        'again: for _ in 0..MAX_LISTINGS {
-            let mut newest: BTreeMap<u128, (PinName, u64, SystemTime)> = BTreeMap::new();
-            let mut pins = Self::default();
-            for object in list(&bucket, PinName::PREFIX).await? {
-                let Some(name) = PinName::parse(&object.name) else { continue };
-                // Renewals of one id are listed in their order.
-                if let Some((before, size, _)) = newest.insert(name.id, (name, object.size, object.created)) {
-                    pins.past.push((before.object_name(), size));
-                }
-            }
-            let now = volume.clock().wall();
-            for (name, size, created) in newest.into_values() {
-                let object = name.object_name();
-                let bytes = match bucket.get(&object).await {
-                    Ok((_, bytes)) => bytes,
-                    // Renewed or released: the next listing shows which.
-                    Err(error) if error.kind() == ErrorKind::NotFound => continue 'again,
-                    Err(error) => return Err(error.into()),
-                };
-                let pin = Pin::decode(&bytes).map_err(CheckpointFault::format(object.as_str()))?;
-                if pin.name != name {
-                    let check = format!("it says that it is {}", pin.name.object_name());
-                    return Err(CheckpointFault::Corrupt { object, check });
-                }
-                let over = pin.lease().is_some_and(|lease| now > created + lease + grace);
-                if over {
-                    pins.past.push((object, size));
+        let mut listed = BTreeMap::new();
+        let mut past = BTreeMap::new();
+        // A pin has an object at any moment, but a directory that is listed while one renewal takes the place of another may show neither. No
+        // pin is renewed twice as quickly as that.
+        for _ in 0..2 {
+            note(list(&bucket, PinName::PREFIX).await?, &mut listed, &mut past);
+        }
+        let mut pins = Self { held: Vec::new(), past: past.into_iter().collect() };
+        let now = volume.clock().wall();
+        let reads = listed.into_values().map(|listed| Self::read_one(&bucket, listed, now, grace));
+        let mut reads = stream::iter(reads).buffered(READ_AT_ONCE);
+        while let Some(found) = reads.try_next().await? {
+            pins.held.extend(found.held);
+            pins.past.extend(found.past);
+        }
+        Ok(pins)
+    }
+
+    /// What has become of one pin that was listed: it holds, it is over, or it was released and is nothing.
+    async fn read_one(
+        bucket: &Bucket,
+        mut listed: ListedPin,
+        now: SystemTime,
+        grace: Duration,
+    ) -> Result<Self, CheckpointFault> {
+        let mut pins = Self::default();
+        for _ in 0..MAX_LISTINGS {
+            let (name, size, created) = listed;
+            let object = name.object_name();
+            let bytes = match bucket.get(&object).await {
+                Ok((_, bytes)) => bytes,
+                // Renewed or released. Only its own renewals are looked for, so that readers who come and go hold up nobody.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    let own = object.rsplit_once('-').map_or(object.as_str(), |(own, _)| own);
+                    let mut renewals = BTreeMap::new();
+                    for _ in 0..2 {
+                        note(list(bucket, own).await?, &mut renewals, &mut BTreeMap::new());
+                    }
+                    match renewals.remove(&name.id) {
+                        Some(later) => listed = later,
+                        None => return Ok(pins),
+                    }
                     continue;
                 }
-                // Only the sequence of the version is known, and only that is needed.
-                let version = Version { sequence: pin.sequence, epoch: 0, checksum: 0 };
-                let published = Published::decode(version, &pin.turtle)?;
-                pins.held.push(FoundPin { pin, published });
+                Err(error) => return Err(error.into()),
+            };
+            let pin = Pin::decode(&bytes).map_err(CheckpointFault::format(object.as_str()))?;
+            if pin.name != name {
+                let check = format!("it says that it is {}", pin.name.object_name());
+                return Err(CheckpointFault::Corrupt { object, check });
             }
+            if pin.lease().is_some_and(|lease| now > created + lease + grace) {
+                pins.past.push((object, size));
+                return Ok(pins);
+            }
+            // Only the sequence of the version is known, and only that is needed.
+            let version = Version { sequence: pin.sequence, epoch: 0, checksum: 0 };
+            let published = Published::decode(version, &pin.turtle)?;
+            pins.held.push(FoundPin { pin, published });
             return Ok(pins);
         }
-        Err(CheckpointFault::Invalid("the pins are renewed faster than they can be read; try again".to_owned()))
+        let object = listed.0.object_name();
+        Err(CheckpointFault::Invalid(format!("the pin {object} is renewed faster than it can be read; try again")))
+    }
+}
+
+/// Adds what was listed to `newest`, and what that has taken the place of to `past`, with its size.
+fn note(objects: Vec<Listed>, newest: &mut BTreeMap<u128, ListedPin>, past: &mut BTreeMap<String, u64>) {
+    for Listed { name: object, size, created } in objects {
+        let Some(name) = PinName::parse(&object) else { continue };
+        let older = match newest.get(&name.id).copied() {
+            Some(known) if known.0 >= name => (name, size, created),
+            known => {
+                newest.insert(name.id, (name, size, created));
+                let Some(known) = known else { continue };
+                known
+            }
+        };
+        if newest.get(&name.id).is_some_and(|newest| newest.0 != older.0) {
+            past.insert(older.0.object_name(), older.1);
+        }
     }
 }

@@ -9,6 +9,9 @@ pub const KEK_TABLE: u64 = u64::MAX;
 /// The table of turtle pages: page 1, each LSN another checkpoint's.
 pub const TURTLE_TABLE: u64 = u64::MAX - 1;
 
+/// They are the last two, which the page log of a leader refuses to write for an engine.
+pub(crate) const OWN_TABLES: u64 = 2;
+
 /// The only page of both.
 pub(crate) const ONLY_PAGE: u64 = 1;
 

@@ -18,9 +18,9 @@ use crate::page_log::{Lsn, PageLogFault};
 
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
 const LEASE: Duration = Duration::from_secs(600);
-const WINDOW: Duration = Duration::from_secs(3600);
+pub(super) const WINDOW: Duration = Duration::from_secs(3600);
 /// How far calendars are apart, at the most.
-const APART: Duration = Duration::from_secs(300);
+pub(super) const APART: Duration = Duration::from_secs(300);
 /// The engine's tables: one like any, and one that is trimmed.
 pub(super) const PLAIN: u64 = 7;
 pub(super) const TRIMMED: u64 = 9;
@@ -250,6 +250,17 @@ impl World {
             if process.dice.below(3) == 0 {
                 self.inspect().await;
             }
+        }
+    }
+
+    /// Collects once from outside, without a request that fails.
+    pub(super) async fn collect_calmly(&self) {
+        let process = self.calm(&self.store, "calm collector");
+        let turtles = self.store.history().len();
+        match Collector::new(process.volume.clone()).run().await {
+            Ok(report) => drop(self.removed.fetch_add(report.removed_objects, Ordering::Relaxed)),
+            Err(_) if self.store.history().len() > turtles => {}
+            Err(fault) => self.store.violation(format!("a calm collector: {fault:?}")),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use plastron_config::ErrorKind;
 use plastron_sources::clock::Clock;
 
-use super::simulated_actors::{PLAIN, Process, TRIMMED, World, pages};
+use super::simulated_actors::{APART, PLAIN, Process, TRIMMED, WINDOW, World, pages};
 use super::simulated_model::{Change, content};
 use super::{CheckpointFault, CheckpointRequest, Completion, Leader};
 use crate::page_log::{Lsn, PageLogFault, PutArgs};
@@ -27,7 +27,8 @@ impl LeaderTerm<'_> {
             self.world.rest(self.process).await;
         }
         match dice.below(100) {
-            0..40 => self.put().await?,
+            0..37 => self.put().await?,
+            37..40 => self.idle().await?,
             40..44 => self.trim().await?,
             44..48 => leader.log().flush_now(leader.log().last_lsn()).await?,
             48..52 => leader.log().merge_indexes().await?,
@@ -83,6 +84,31 @@ impl LeaderTerm<'_> {
         let start = self.leader.log().last_lsn();
         let lsn = self.leader.log().trim_table(TRIMMED, start).await?;
         self.world.model.lock().unwrap().changed(lsn, TRIMMED, 0, Change::Trim(start));
+        Ok(())
+    }
+
+    /// What is in the bucket and in no checkpoint yet gets older than the window before the checkpoint comes that names it, and somebody collects
+    /// meanwhile: segments, runs and KEK page are live though no turtle says so.
+    async fn idle(&self) -> Result<(), CheckpointFault> {
+        let (leader, dice) = (self.leader, &self.process.dice);
+        self.put().await?;
+        leader.log().flush_now(leader.log().last_lsn()).await?;
+        if dice.below(2) == 0 {
+            leader.log().merge_indexes().await?;
+        }
+        let with_keys = dice.below(2) == 0;
+        if with_keys {
+            leader.persist_keys(0).await?;
+        }
+        let longer = Duration::from_secs(dice.below(2 * 3600));
+        self.world.store.clock().sleep(WINDOW + APART + longer).await;
+        if dice.below(2) == 0 {
+            self.world.removed.fetch_add(leader.collect(false).await?.removed_objects, Ordering::Relaxed);
+        } else {
+            self.world.collect_calmly().await;
+        }
+        self.checkpoint(with_keys).await?;
+        self.world.inspect().await;
         Ok(())
     }
 

@@ -8,8 +8,10 @@ use plastron_keys::{
     BlobAnswer, Completion, DataKeyWrapper, Fault, KeyClock, KeyEnvironment, KeyManagement, KeyModule, Keyring,
     MockModule,
 };
+use plastron_registry::{TurtleObject, Version};
 use plastron_sources::clock::Clock;
 
+use super::published::Published;
 use super::simulated_store::SimStore;
 use super::simulated_time::SimClock;
 use crate::page_log::Lsn;
@@ -22,6 +24,15 @@ pub(super) type Pages = BTreeMap<(u64, u64), ChainOfPage>;
 /// The bytes that have this number.
 pub(super) fn content(id: u64) -> Bytes {
     id.to_le_bytes().repeat(1 + (id % 60) as usize).into()
+}
+
+/// A turtle that was the newest when it was created.
+#[derive(Debug, Clone)]
+pub(super) struct Historic {
+    pub(super) object: TurtleObject,
+    pub(super) version: Version,
+    /// None for one without content.
+    pub(super) published: Option<Published>,
 }
 
 /// What a leader has done to a page.

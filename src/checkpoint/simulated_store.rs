@@ -20,11 +20,12 @@ use object_store::{
     Attributes, CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
     ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
-use plastron_registry::{Pin, PinName, TurtleObject, Version};
+use plastron_registry::{Pin, PinName, TurtleObject};
 use plastron_sources::clock::{Clock, Entropy};
 use plastron_sources::{Bucket, BucketOptions, Fault, Provider};
 
 use super::published::Published;
+use super::simulated_model::Historic;
 use super::simulated_time::{Dice, SimClock, mix, stall};
 
 /// Entries of a page of a listing: few, so that pages are apart in time.
@@ -37,15 +38,6 @@ struct Entry {
     data: Bytes,
     attributes: Attributes,
     meta: ObjectMeta,
-}
-
-/// A turtle that was the newest when it was created.
-#[derive(Debug, Clone)]
-pub(super) struct Historic {
-    pub(super) object: TurtleObject,
-    pub(super) version: Version,
-    /// None for one without content.
-    pub(super) published: Option<Published>,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +70,8 @@ pub(super) struct Connection {
     killed: AtomicBool,
     /// Whether every request fails.
     down: AtomicBool,
+    /// What every request takes.
+    slow: Mutex<Duration>,
     /// Requests whose kind and object begin so wait.
     held: Mutex<Option<&'static str>>,
     asked: Mutex<HashMap<u64, u64>>,
@@ -232,7 +226,8 @@ fn busy() -> Error {
 impl Connection {
     pub(super) fn new(store: &Arc<SimStore>, process: u64, rough: bool) -> Arc<Self> {
         let (killed, down, store) = (AtomicBool::new(false), AtomicBool::new(false), Arc::clone(store));
-        Arc::new(Self { store, process, rough, killed, down, held: Mutex::default(), asked: Mutex::default() })
+        let (slow, held, asked) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Arc::new(Self { store, process, rough, killed, down, slow, held, asked })
     }
 
     /// A bucket over it, whose calendar is so far ahead.
@@ -252,6 +247,11 @@ impl Connection {
     /// From here on every request fails, or none does on this account.
     pub(super) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
+    }
+
+    /// From here on every request takes so long.
+    pub(super) fn set_slow(&self, each: Duration) {
+        *self.slow.lock().unwrap() = each;
     }
 
     /// Lets requests whose kind and object begin so wait, until something else is said.
@@ -291,6 +291,10 @@ impl Connection {
         self.store.state.lock().unwrap().requests += 1;
         let roll = self.roll(kind, key);
         self.pause(roll).await;
+        let slow = *self.slow.lock().unwrap();
+        if !slow.is_zero() {
+            self.store.clock.sleep(slow).await;
+        }
         let request = format!("{kind} {key}");
         while self.held.lock().unwrap().is_some_and(|held| request.starts_with(held)) {
             self.store.clock.sleep(Duration::from_millis(100)).await;

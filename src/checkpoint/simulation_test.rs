@@ -35,7 +35,7 @@ struct Tally {
 }
 
 /// Whether it is an old checkpoint that was brought back.
-fn is_restore(turtle: &super::simulated_store::Historic) -> bool {
+fn is_restore(turtle: &super::simulated_model::Historic) -> bool {
     turtle.object.owner.starts_with("restore") && turtle.object.opened_at < turtle.object.sequence
 }
 

@@ -7,6 +7,7 @@ use plastron_keys::KeyManagement;
 use plastron_registry::{Ancestor, BucketRegistry, CheckpointRegistry, Pin};
 use plastron_sources::Bucket;
 use plastron_sources::clock::{Clock, Entropy};
+use plastron_sources::failpoint::{Failpoint, reach};
 
 use super::CheckpointFault;
 use super::retention::RetentionOptions;
@@ -114,7 +115,9 @@ impl Volume {
     pub(crate) async fn put_pin(&self, pin: &Pin) -> Result<(), CheckpointFault> {
         let name = pin.name.object_name();
         let bytes = pin.encode().map_err(CheckpointFault::format(name.as_str()))?;
+        reach(Failpoint::PinWriteBefore);
         self.system().put(&name, bytes).await?;
+        reach(Failpoint::PinWriteAfter);
         Ok(())
     }
 }

@@ -101,6 +101,12 @@ pub enum PageLogFault {
         /// Its length, bytes.
         bytes: usize,
     },
+    /// A table that is not the engine's.
+    #[error("table {table} holds Plastron's own pages; choose a lower number")]
+    Reserved {
+        /// The table.
+        table: u64,
+    },
     /// An operation on LSNs that nobody has yet.
     #[error("{operation} LSN {lsn}: the log ends at {last}; only what was written can be")]
     Future {
@@ -210,6 +216,7 @@ impl PageLogFault {
             Self::BrokenChain { .. } | Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::ChainTooLong { .. }
             | Self::BadPut { .. }
+            | Self::Reserved { .. }
             | Self::PageTooLarge { .. }
             | Self::Future { .. }
             | Self::Epoch { .. }

@@ -157,6 +157,7 @@ impl PageLog {
             blocks: BlockPool::new(options.index_memory / 2),
             victims: VictimCache::new(options.victim_cache),
             openers: SegmentOpeners::new(),
+            reserved_tables: AtomicU64::new(0),
             merging: tokio::sync::Mutex::new(()),
             options,
         });
@@ -172,7 +173,17 @@ impl PageLog {
 
     /// A handle to a table. There may be many; a table needs not be created.
     pub fn table(&self, table: u64) -> TableHandle {
-        TableHandle::new(self.clone(), table)
+        TableHandle::new(self.clone(), table, false)
+    }
+
+    /// A handle to a table that engines may not write.
+    pub(crate) fn own_table(&self, table: u64) -> TableHandle {
+        TableHandle::new(self.clone(), table, true)
+    }
+
+    /// The last `count` tables are not the engine's to write from here on.
+    pub(crate) fn reserve_last_tables(&self, count: u64) {
+        self.shared.reserved_tables.store(count, Ordering::Relaxed);
     }
 
     /// The database.
@@ -287,8 +298,10 @@ impl PageLog {
     /// from before stay as they are. Doing it again changes nothing. Returns the trim's LSN.
     ///
     /// # Errors
-    /// `Invalid` for a `start` of 0, or above what the trim's own LSN will be; why nothing can be written.
+    /// `Invalid` for a `start` of 0, or above what the trim's own LSN will be, and for a table that is not the engine's; why nothing can be
+    /// written.
     pub async fn trim_table(&self, table: u64, start: Lsn) -> Result<Lsn, PageLogFault> {
+        self.shared.check_table(table)?;
         let last = self.last_lsn();
         if start.is_none() || start.get() > last.get().saturating_add(1) {
             return Err(PageLogFault::Future { operation: "trim below", lsn: start, last });

@@ -1,5 +1,7 @@
 //! Writes an index run, block by block, in bounded memory.
 
+use plastron_sources::failpoint::{Failpoint, reach};
+
 use super::PageLogFault;
 use super::codec::{
     BlockPlace, IndexBlockBuilder, IndexEntry, PageFilterBuilder, RUN_HEADER_BYTES, RunHeader, RunRef, RunTail,
@@ -38,6 +40,7 @@ impl RunWriter {
         block_size: u64,
         objects: &dyn LogObjects,
     ) -> Result<Self, PageLogFault> {
+        reach(Failpoint::RunBefore);
         let writer = objects.begin(&Self::name(&header)).await?;
         let waiting = header.encode();
         debug_assert_eq!(waiting.len(), RUN_HEADER_BYTES);
@@ -117,7 +120,9 @@ impl RunWriter {
         self.waiting.extend_from_slice(&tail);
         let size = self.offset();
         self.hand_over().await?;
+        reach(Failpoint::RunUnfinished);
         self.writer.finish().await?;
+        reach(Failpoint::RunAfter);
         let RunHeader { database, epoch, number } = self.header;
         let limit = Lsn::MAX;
         let reference = RunRef { database, epoch, number, first_lsn, last_lsn, limit, size, tail_offset, entries };

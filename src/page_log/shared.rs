@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plastron_keys::KeyManagement;
+use plastron_sources::failpoint::{Failpoint, reach};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::PageLogFault;
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) blocks: BlockPool,
     pub(crate) victims: VictimCache,
     pub(crate) openers: SegmentOpeners,
+    /// So many tables, the last ones, are not the engine's to write.
+    pub(crate) reserved_tables: AtomicU64,
     /// One merge at a time.
     pub(crate) merging: tokio::sync::Mutex<()>,
 }
@@ -76,6 +79,14 @@ impl Shared {
         self.generation.store(intake.generation(), Ordering::Release);
     }
 
+    /// Fails if an engine may not write that table.
+    pub(crate) fn check_table(&self, table: u64) -> Result<(), PageLogFault> {
+        match u64::MAX - table < self.reserved_tables.load(Ordering::Relaxed) {
+            true => Err(PageLogFault::Reserved { table }),
+            false => Ok(()),
+        }
+    }
+
     /// Tells everybody who waits for the bucket that something has changed.
     pub(crate) fn announce(&self) {
         self.progress.send_modify(|count| *count = count.wrapping_add(1));
@@ -97,6 +108,7 @@ impl Shared {
             Ok(permit) => permit,
             Err(_) => self.wait_for_room(permits).await?,
         };
+        reach(Failpoint::PutBefore);
         let full = {
             let mut intake = self.lock();
             let before = intake.open().bytes();
@@ -111,6 +123,7 @@ impl Shared {
             }
             (lsn, full || first || before / chunk != bytes / chunk)
         };
+        reach(Failpoint::PutAfter);
         if full.1 || self.starving.load(Ordering::Relaxed) > 0 {
             self.wake_writer.notify_one();
         }

@@ -20,11 +20,17 @@ const IDS_AT_ONCE: usize = 4096;
 pub struct TableHandle {
     log: PageLog,
     table: u64,
+    /// Whether it may write a table that engines may not.
+    own: bool,
 }
 
 impl TableHandle {
-    pub(crate) fn new(log: PageLog, table: u64) -> Self {
-        Self { log, table }
+    pub(crate) fn new(log: PageLog, table: u64, own: bool) -> Self {
+        Self { log, table, own }
+    }
+
+    fn check_table(&self) -> Result<(), PageLogFault> {
+        if self.own { Ok(()) } else { self.log.shared.check_table(self.table) }
     }
 
     /// The table.
@@ -41,9 +47,10 @@ impl TableHandle {
     /// returns. Waits while the log's memory is used up. The same backlink may be given twice: the later LSN is the page's.
     ///
     /// # Errors
-    /// `Invalid` for args that contradict themselves or the log, a chain of more than 33 records, and more than 64 MiB; `Unsupported`
-    /// for a log that is opened for reading or closed; why the log has failed.
+    /// `Invalid` for args that contradict themselves or the log, a chain of more than 33 records, more than 64 MiB, and a table that is not
+    /// the engine's; `Unsupported` for a log that is opened for reading or closed; why the log has failed.
     pub async fn put(&self, page: u64, args: PutArgs, bytes: impl Into<Bytes>) -> Result<Lsn, PageLogFault> {
+        self.check_table()?;
         let (payload, table) = (bytes.into(), self.table);
         if payload.len() > MAX_PAGE_BYTES {
             return Err(PageLogFault::PageTooLarge { table, page, bytes: payload.len() });
@@ -60,6 +67,7 @@ impl TableHandle {
     /// # Errors
     /// As [`TableHandle::put`].
     pub async fn discard(&self, page: u64, backlink: Lsn) -> Result<Lsn, PageLogFault> {
+        self.check_table()?;
         let (kind, table) = (RecordKind::Discard, self.table);
         let (flags, payload) = (PageFlags::NONE, Bytes::new());
         self.log.shared.append(Draft { table, page, kind, backlink, base: Lsn::NONE, flags, payload }).await

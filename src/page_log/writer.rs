@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use plastron_cache::Priority;
 use plastron_config::ErrorKind;
+use plastron_sources::failpoint::{Failpoint, reach};
 
 use super::PageLogFault;
 use super::codec::{EncodedSegment, SegmentIdentity};
@@ -152,7 +153,9 @@ async fn upload(shared: Arc<Shared>, job: UploadJob, early: Option<Early>) -> Re
     let (encoded, ahead) = encode(&shared, &job.segment, identity, begun).await.map_err(failed)?;
     let EncodedSegment { pieces, segment, index, trims } = encoded;
     let place = ObjectPlace { name: name.clone(), size: segment.size, priority: Priority::Data };
+    reach(Failpoint::SegmentBefore);
     create(&shared, &place, &pieces, ahead).await.map_err(failed)?;
+    reach(Failpoint::SegmentAfter);
     tracing::debug!(object = %name, bytes = segment.size, records = segment.records, "wrote a segment");
     if shared.options.write_through {
         // What the cache does not take soon it goes without: a slow disk is no reason to make those wait who wait for the bucket.

@@ -1,6 +1,8 @@
 //! The commands that look after a database, on one that the demo has left.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -103,10 +105,12 @@ fn checkpoints_are_listed_shown_checked_restored_and_cloned() {
 #[test]
 fn keys_are_shown_and_rotated_and_wrong_ones_are_told() {
     let database = Database::new();
-    assert_eq!(database.ok(&["keys", "show"]).len(), 2, "the demo has rotated once");
+    let in_force = |keys: &[Value]| keys.iter().map(|key| key["in_force"].as_bool().unwrap()).collect::<Vec<_>>();
+    assert_eq!(in_force(&database.ok(&["keys", "show"])), [false, true], "the demo has rotated once");
     database.ok(&["keys", "rotate"]);
     let keys = database.ok(&["keys", "show"]);
     assert_eq!((keys.len(), &keys[2]["generation"]), (3, &3.into()), "{keys:?}");
+    assert_eq!(in_force(&keys), [false, true, false], "no checkpoint has the new one yet");
     let other = database.place.write("other-key", &bytes(33)[1..]);
     std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o600)).unwrap();
     database.ok(&["keys", "rewrap", &format!("key_file=\"{}\"", other.display())]);
@@ -116,6 +120,25 @@ fn keys_are_shown_and_rotated_and_wrong_ones_are_told() {
     assert_eq!(renamed.ok(&["fsck"])[0]["faults"], serde_json::json!([]));
     let without = database.store.replace("name=file", "name=none,config=()").replacen(",config=(path", ",x=(path", 1);
     assert_ne!(database.place.run(&["--store", &without, "fsck"]).code, 0);
+}
+
+#[test]
+fn a_follower_that_is_interrupted_gives_up_its_pin() {
+    let database = Database::new();
+    let before = database.objects(".pin");
+    for signal in ["-INT", "-TERM"] {
+        let arguments = ["--json", "--store", &database.store, "follow"];
+        let mut child = database.place.command(&arguments).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("\"sequence\""), "{line}");
+        assert_eq!(database.objects(".pin").len(), before.len() + 1, "it is pinned");
+        let sent = Command::new("sh").args(["-c", &format!("kill {signal} {}", child.id())]).status().unwrap();
+        assert!(sent.success());
+        let done = Done::from(child.wait_with_output().unwrap());
+        assert_eq!(done.code, 130, "{done:?}");
+        assert_eq!(database.objects(".pin"), before);
+    }
 }
 
 #[test]

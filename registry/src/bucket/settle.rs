@@ -2,6 +2,7 @@
 
 use futures::TryStreamExt;
 use plastron_config::ErrorKind;
+use plastron_sources::failpoint::{Failpoint, reach};
 
 use super::objects::ListedTurtle;
 use super::registry::{BucketRegistry, Found, MAX_LISTINGS};
@@ -26,7 +27,9 @@ impl BucketRegistry {
     pub(super) async fn publish(&self, object: &TurtleObject) -> Result<Version, Fault> {
         let (bytes, version) = object.encode()?;
         // `None`: created by this very request. Else, why that is not known.
+        reach(Failpoint::TurtleObjectBefore);
         let mut failure = self.objects.create(object.sequence, bytes).await.err();
+        reach(Failpoint::TurtleObjectAfter);
         for _ in 0..MAX_LISTINGS {
             let above = match self.above(object.sequence).await {
                 Ok(above) => above,

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use plastron::checkpoint::Follower;
 use plastron::clock::{Clock, SystemClock};
 use plastron::{FileSystem, Store, StoreOptions};
 
@@ -33,6 +34,8 @@ pub(crate) struct Context {
     store: Option<String>,
     statistics: bool,
     opened: OnceLock<Store>,
+    /// Gives up its pin at the end, also if the command is interrupted.
+    follower: OnceLock<Follower>,
     /// What the statistics are of, if not of the store's own file system.
     reported: OnceLock<FileSystem>,
 }
@@ -40,7 +43,8 @@ pub(crate) struct Context {
 impl Context {
     /// For a store string that may be missing, since not every command needs one.
     pub(crate) fn new(output: Output, store: Option<String>, statistics: bool) -> Self {
-        Self { output, jobs: Jobs::new(), store, statistics, opened: OnceLock::new(), reported: OnceLock::new() }
+        let (opened, follower, reported) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { output, jobs: Jobs::new(), store, statistics, opened, follower, reported }
     }
 
     /// Whether `--store` or `PLASTRON_STORE` was given.
@@ -83,10 +87,18 @@ impl Context {
         Ok(self.opened.get_or_init(|| store).clone())
     }
 
-    /// Waits until uploads that were given up are cleared away, but not for longer than a person would.
+    /// Has a follower give up its pin when the command ends, however it does. A command has one only.
+    pub(crate) fn close_at_the_end(&self, follower: &Follower) {
+        self.follower.get_or_init(|| follower.clone());
+    }
+
+    /// Waits until uploads that were given up are cleared away, and pins released, but not for longer than a person would.
     pub(crate) async fn settle(&self) {
         let settled = async {
             self.jobs.ended().await;
+            if let Some(follower) = self.follower.get() {
+                follower.close().await;
+            }
             if let Some(store) = self.opened.get() {
                 store.close().await;
             }

@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 const AFTER_HELP: &str = "\
 Waits for the first checkpoint if there is none yet, prints each one that it picks up, and pins the one it is on, so that nothing of
-it is collected. Ends after --count checkpoints, or on Ctrl-C; its pin holds for the rest of its lease then. With --json each checkpoint is a line, as in `checkpoint list`.
+it is collected. Ends after --count checkpoints, or on Ctrl-C (code 130), and gives up its pin then; those that it has moved on from
+hold for the rest of their lease. With --json each checkpoint is a line, as in `checkpoint list`.
 
 Examples:
   plastron follow
@@ -42,9 +43,8 @@ impl Follow {
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
         let store = context.open(Access::Write).await?;
         let follower = first(&store).await?;
-        let followed = self.follow(context, &follower).await;
-        follower.close().await;
-        followed
+        context.close_at_the_end(&follower);
+        self.follow(context, &follower).await
     }
 
     async fn follow(&self, context: &Context, follower: &Follower) -> Result<()> {

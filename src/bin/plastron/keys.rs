@@ -1,15 +1,17 @@
 //! `plastron keys`: the keys of a database.
 
 use clap::{Args, Subcommand};
+use plastron::checkpoint::History;
 use plastron::{Config, KeyManagement};
 use serde_json::json;
 
-use crate::context::Context;
+use crate::context::{Access, Context};
 use crate::failure::Result;
 use crate::quantity::timestamp;
 
 const SHOW_HELP: &str = "\
-Nothing of it is secret. With --json each key is one line: id, generation, created (RFC 3339), in_force.
+Nothing of it is secret. In force is the key of the latest checkpoint, for which the bucket is asked; none is before the first one. With
+--json each key is one line: id, generation, created (RFC 3339), in_force.
 
 Examples:
   plastron keys show";
@@ -53,11 +55,11 @@ enum Action {
 impl Keys {
     /// Runs the command.
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
-        // The keys are beside the bucket, which is not asked.
-        let options = context.options()?;
-        let keys = KeyManagement::open(options.key_management.section()).await.map_err(plastron::Error::from)?;
         match self.action {
             Action::Show => {
+                let volume = context.open(Access::Read).await?.volume().await?;
+                let keys = volume.keys.clone();
+                History::new(volume).load_keys().await.map_err(plastron::Error::from)?;
                 for key in keys.show().await.map_err(plastron::Error::from)? {
                     let record = json!({
                         "id": key.id,
@@ -73,16 +75,22 @@ impl Keys {
                 Ok(())
             }
             Action::Rotate => {
-                keys.rotate().await.map_err(plastron::Error::from)?;
+                beside(context).await?.rotate().await.map_err(plastron::Error::from)?;
                 let text = || "a new key was made; the next checkpoint puts it in force\n".to_owned();
                 context.output.result(&json!({ "rotated": true }), text).await
             }
             Action::Rewrap { config } => {
                 let config = Config::parse(&config).map_err(plastron::Error::from)?;
-                keys.rewrap(&config).await.map_err(plastron::Error::from)?;
+                beside(context).await?.rewrap(&config).await.map_err(plastron::Error::from)?;
                 let text = || "all keys were wrapped anew; name the new master key in the store string\n".to_owned();
                 context.output.result(&json!({ "rewrapped": true }), text).await
             }
         }
     }
+}
+
+/// The keys alone: they are beside the bucket, which is not asked.
+async fn beside(context: &Context) -> Result<KeyManagement> {
+    let options = context.options()?;
+    Ok(KeyManagement::open(options.key_management.section()).await.map_err(plastron::Error::from)?)
 }

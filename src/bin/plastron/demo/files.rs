@@ -129,7 +129,7 @@ impl Files {
             bytes,
             elapsed,
             requests: after.bucket.requests_total().saturating_sub(before.bucket.requests_total()),
-            s3_usd: s3_usd(&before.bucket, &after.bucket),
+            s3_usd: s3_usd(Some(&before.bucket), &after.bucket),
             hit_ratio: if storing { None } else { after.hit_ratio_since(&before) },
         })
     }

@@ -47,9 +47,9 @@ pub(crate) struct Report {
     pub(crate) different: Vec<(String, &'static str)>,
 }
 
-/// What the requests between two moments would have cost on S3.
-pub(crate) fn s3_usd(before: &StatsSnapshot, after: &StatsSnapshot) -> f64 {
-    let made = |kind| after.requests_of(kind).saturating_sub(before.requests_of(kind));
+/// What the requests between two moments would have cost on S3; all of them, without the first moment.
+pub(crate) fn s3_usd(before: Option<&StatsSnapshot>, after: &StatsSnapshot) -> f64 {
+    let made = |kind| after.requests_of(kind).saturating_sub(before.map_or(0, |before| before.requests_of(kind)));
     after.requests.iter().map(|request| made(request.kind) as f64 * PriceTable::S3.request_usd(request.kind)).sum()
 }
 

@@ -8,7 +8,7 @@ use futures::stream::{self, StreamExt};
 use plastron::checkpoint::{CheckpointInfo, CheckpointRequest, Follower, Leader};
 use plastron::clock::{Clock, SystemClock};
 use plastron::page_log::PutArgs;
-use plastron::{ErrorKind, PriceTable, Store};
+use plastron::{ErrorKind, Store};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::unix::pipe::Receiver;
@@ -16,6 +16,7 @@ use tokio::net::unix::pipe::Receiver;
 use super::manifest::{Loaded, METADATA_TABLE, Manifest, ROOT_PAGE};
 use super::pages::{compare_file, put_file};
 use crate::context::{Context, Stopwatch};
+use crate::demo::files_report::s3_usd;
 use crate::demo::input::Input;
 use crate::failure::{Failure, Result};
 
@@ -57,12 +58,7 @@ fn orders() -> Result<Receiver> {
 /// What the process has cost up to now.
 fn cost(store: &Store) -> Value {
     let stats = store.stats().bucket;
-    let usd: f64 = stats
-        .requests
-        .iter()
-        .map(|request| stats.requests_of(request.kind) as f64 * PriceTable::S3.request_usd(request.kind))
-        .sum();
-    json!({ "requests": stats.requests_total(), "bytes_up": stats.bytes_up(), "s3_usd": usd })
+    json!({ "requests": stats.requests_total(), "bytes_up": stats.bytes_up(), "s3_usd": s3_usd(None, &stats) })
 }
 
 async fn answer(context: &Context, store: &Store, mut answer: Value) -> Result<()> {
