@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use plastron_config::ErrorKind;
 use plastron_sources::clock::Clock;
+use tokio::time::timeout;
 
 use super::simulated_actors::{APART, PLAIN, Process, TRIMMED, WINDOW, World, pages};
 use super::simulated_model::{Change, content};
-use super::{CheckpointFault, CheckpointRequest, Completion, Leader};
+use super::{CheckpointFault, CheckpointInfo, CheckpointRequest, Completion, Leader};
 use crate::page_log::{Lsn, PageLogFault, PutArgs};
 
 /// A leader that is open.
@@ -89,17 +90,14 @@ impl LeaderTerm<'_> {
 
     /// What is in the bucket and in no checkpoint yet gets older than the window before the checkpoint comes that names it, and somebody collects
     /// meanwhile: segments, runs and KEK page are live though no turtle says so.
-    async fn idle(&self) -> Result<(), CheckpointFault> {
+    pub(super) async fn idle(&self) -> Result<(), CheckpointFault> {
         let (leader, dice) = (self.leader, &self.process.dice);
         self.put().await?;
         leader.log().flush_now(leader.log().last_lsn()).await?;
         if dice.below(2) == 0 {
             leader.log().merge_indexes().await?;
         }
-        let with_keys = dice.below(2) == 0;
-        if with_keys {
-            leader.persist_keys(0).await?;
-        }
+        let keys = if dice.below(2) == 0 { Some(leader.persist_keys(0).await?) } else { None };
         let longer = Duration::from_secs(dice.below(2 * 3600));
         self.world.store.clock().sleep(WINDOW + APART + longer).await;
         if dice.below(2) == 0 {
@@ -107,9 +105,42 @@ impl LeaderTerm<'_> {
         } else {
             self.world.collect_calmly().await;
         }
-        self.checkpoint(with_keys).await?;
+        match keys {
+            // The keys that are in the bucket already: asked once more, the module may have others.
+            Some(kek) => self.world.acknowledge(&self.complete(kek).await?),
+            None => self.checkpoint(false).await?,
+        }
         self.world.inspect().await;
         Ok(())
+    }
+
+    /// A turtle of which nobody knows whether it was published names what has been superseded since; somebody collects when that is older than the
+    /// window; and then the turtle is published. For a process whose requests do as they are told.
+    pub(super) async fn unsure(&self) -> Result<(), CheckpointFault> {
+        let leader = self.leader;
+        self.put().await?;
+        self.process.connection.hold(Some("put _plastron/turtle/"));
+        let given_up = timeout(Duration::from_secs(60), leader.checkpoint(CheckpointRequest::default())).await;
+        self.process.connection.hold(None);
+        if let Ok(done) = given_up {
+            self.world.store.violation(format!("a checkpoint came of a turtle that was held: {done:?}"));
+        }
+        leader.log().merge_indexes().await?;
+        self.world.store.clock().sleep(WINDOW + APART).await;
+        self.world.removed.fetch_add(leader.collect(false).await?.removed_objects, Ordering::Relaxed);
+        leader.abandon_checkpoint().await?;
+        let completed = leader.completed().await;
+        self.world.model.lock().unwrap().abandoned(self.epoch, completed.as_ref().map_or(Lsn::NONE, |info| info.lsn));
+        completed.iter().for_each(|info| self.world.acknowledge(info));
+        self.world.inspect().await;
+        Ok(())
+    }
+
+    /// The last steps of a checkpoint with these keys.
+    async fn complete(&self, kek: Lsn) -> Result<CheckpointInfo, CheckpointFault> {
+        let page = CheckpointRequest::default().turtle_page(kek);
+        let place = self.leader.put_turtle_page(&page).await?;
+        self.leader.complete_checkpoint(Completion { turtle_page_lsn: place.lsn, ..Completion::default() }).await
     }
 
     /// A checkpoint, whole or in steps, while pages are put beside it.
@@ -120,10 +151,7 @@ impl LeaderTerm<'_> {
             if !in_steps {
                 return Ok(self.leader.checkpoint(CheckpointRequest::default()).await?.0);
             }
-            let kek = self.leader.persist_keys(0).await?;
-            let page = CheckpointRequest::default().turtle_page(kek);
-            let place = self.leader.put_turtle_page(&page).await?;
-            self.leader.complete_checkpoint(Completion { turtle_page_lsn: place.lsn, ..Completion::default() }).await
+            self.complete(self.leader.persist_keys(0).await?).await
         };
         let beside = async {
             self.world.store.clock().sleep(Duration::from_millis(self.process.dice.below(300))).await;

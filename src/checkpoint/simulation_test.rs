@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::simulated_actors::{DAY, World, pages};
+use super::simulated_leader::LeaderTerm;
 use super::{CheckpointFault, CheckpointRequest, Collector, Follower, Leader};
 use crate::page_log::{Lsn, PageLogFault, PutArgs};
 
@@ -121,6 +122,22 @@ async fn afterwards(world: &World) {
     }
 }
 
+/// A leader whom nobody overtakes is idle for longer than the window, again and again, and others collect.
+async fn quietly(world: &World) {
+    let process = world.calm(&world.store, "quiet");
+    let leader = Leader::open(process.volume.clone()).await.unwrap();
+    let epoch = leader.epoch().await;
+    let completed = leader.completed().await;
+    world.model.lock().unwrap().begin(epoch, completed.map(|completed| completed.lsn));
+    let term = LeaderTerm { world, process: &process, leader: &leader, epoch };
+    for round in 0..4 {
+        let done = if round == 2 { term.unsure().await } else { term.idle().await };
+        if let Err(fault) = done {
+            world.store.violation(format!("a quiet leader, round {round}: {fault:?}"));
+        }
+    }
+}
+
 async fn simulate(seed: u64) -> Tally {
     let world = World::new(seed);
     let mut tasks = JoinSet::new();
@@ -160,6 +177,7 @@ async fn simulate(seed: u64) -> Tally {
     while let Some(done) = tasks.join_next().await {
         done.unwrap();
     }
+    quietly(&world).await;
     afterwards(&world).await;
     judge(&world);
     let violations = world.store.violations();
