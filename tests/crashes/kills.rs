@@ -11,8 +11,6 @@ use crate::scene::Scene;
 /// Rounds, unless it is said otherwise: a round on a server takes about a second.
 const ROUNDS_ON_DIR: u64 = 12;
 const ROUNDS_ON_SERVERS: u64 = 5;
-/// More cycles than any life has.
-const FOR_EVER: u64 = 1_000_000;
 
 /// Plays so many rounds, each of which ends with the death of a leader.
 pub(crate) async fn kill_at_any_moment(server: Option<Server>) {
@@ -27,10 +25,10 @@ pub(crate) async fn kill_at_any_moment(server: Option<Server>) {
     let span = SystemClock.monotonic() - begun;
     let mut stalls = 0;
     for round in 1..=rounds {
-        let mut leader = scene.leader(None, FOR_EVER);
+        let mut leader = scene.leader_elsewhere();
         // Some die while they take over; others have done something for certain.
         if round % 3 > 0 {
-            assert!(leader.wait_for("done", 1), "round {round}: it has ended: {:?}", leader.news());
+            assert!(leader.wait_for("done", 1), "round {round}: it has ended: {:?}", leader.all());
         }
         pause(&mut scene, span).await;
         if round % 5 == 0 {
@@ -63,10 +61,10 @@ async fn pause(scene: &mut Scene, span: Duration) {
 async fn stall(scene: &mut Scene, mut leader: Player, span: Duration) -> Player {
     leader.stall();
     scene.hear(&mut leader);
-    let other = scene.leader(None, FOR_EVER);
-    assert!(other.wait_for("done", 2), "the successor of a leader that was stalled has ended");
+    let other = scene.leader_elsewhere();
+    assert!(other.wait_for("done", 2), "the successor of a leader that was stalled has ended: {:?}", other.all());
     if scene.dice.below(2) == 0 {
-        assert!(other.wait_for("collected", 1), "the successor has ended");
+        assert!(other.wait_for("collected", 1), "the successor has ended: {:?}", other.all());
         scene.collect().await;
     }
     leader.resume();

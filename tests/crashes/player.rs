@@ -70,6 +70,11 @@ impl Player {
         enough(&said)
     }
 
+    /// All that was said.
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.said.0.lock().unwrap().lines.clone()
+    }
+
     /// What was said since it was asked for last.
     pub(crate) fn news(&mut self) -> Vec<String> {
         let said = self.said.0.lock().unwrap();

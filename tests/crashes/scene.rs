@@ -123,6 +123,14 @@ impl Scene {
         Player::start("follower", &part, None)
     }
 
+    /// Starts a leader as if on a machine of its own: it has the master key, and a keyring file that is not there yet. (A file that several share is
+    /// locked by whoever changes it, and stays so if that process is stalled.)
+    pub(crate) fn leader_elsewhere(&mut self) -> Player {
+        let mut part = self.part(u64::MAX);
+        part.store = part.store.replace("/keyring\"", &format!("/keyring-{}\"", part.life));
+        Player::start("leader", &part, None)
+    }
+
     /// Starts a leader, which dies at `failpoint`, or has enough after so many cycles.
     pub(crate) fn leader(&mut self, failpoint: Option<&str>, cycles: u64) -> Player {
         let part = self.part(cycles);
