@@ -115,7 +115,8 @@ impl Follower {
         Ok(Self { inner, following: Arc::new(Following(None)) })
     }
 
-    /// The checkpoint that is read now.
+    /// The checkpoint that is read now. A follower that goes on by itself has the next one's pages a moment before it says so here; whoever reads
+    /// several pages of one checkpoint looks before and after whether its LSN is the last one of [`Follower::log`].
     pub fn checkpoint(&self) -> CheckpointInfo {
         self.inner.current.borrow().clone()
     }

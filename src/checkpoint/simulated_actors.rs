@@ -142,8 +142,9 @@ impl World {
                 // It has to be opened again.
                 Ok(Err(CheckpointFault::PageLog(PageLogFault::Failed { kind: ErrorKind::Unavailable, .. }))) => return,
                 Ok(Err(fault)) => {
-                    // What it reads may be gone when others went on.
-                    if !is_gone(&fault) || self.store.epoch() == epoch {
+                    // What it reads may be gone when others went on, and so may be a segment whose answer was lost, when it looks for it.
+                    let gone = is_gone(&fault) || fault.kind() == ErrorKind::AlreadyExists;
+                    if !gone || self.store.epoch() == epoch {
                         self.store.violation(format!("leader {number} of epoch {epoch}: {fault:?}"));
                     }
                     return;
