@@ -38,11 +38,13 @@ impl Budgets {
     /// For `memory` bytes, blocks of `block` bytes and windows of up to `window` bytes.
     pub(crate) fn new(memory: u64, block: u64, window: u64) -> Self {
         let at_least = block.max(LONGEST_FETCH_BYTES);
+        let ahead = if window > 0 { (memory / 4).clamp(at_least, 1 << 32) } else { 0 };
         Self {
             memory,
-            window,
+            // A larger one would never be full, and would be cut into too large requests.
+            window: window.min(ahead),
             demand: (memory / 8).clamp(at_least, 1 << 30),
-            ahead: if window > 0 { (memory / 4).clamp(at_least, 1 << 32) } else { 0 },
+            ahead,
             queue: (memory / 8).clamp((2 * block).max(4 << 20), 1 << 30),
             current: (memory / 16).min(64 << 20),
         }

@@ -86,7 +86,7 @@ impl CachedObject {
             return None;
         }
         let (mut from_memory, mut from_disk) = (0, 0);
-        let reading = self.reading(priority);
+        let reading = self.reading(&range, priority);
         for piece in reading.pieces(&range) {
             if let Some(block) = reading.at_hand(piece.block) {
                 to.put(block.get(piece.within)?)?;
@@ -99,7 +99,7 @@ impl CachedObject {
         self.tiers.stats.hit(Tier::Memory, from_memory);
         self.tiers.stats.hit(Tier::Disk, from_disk);
         if !range.is_empty() {
-            self.ahead.advance(&self.tiers, &self.object, &range, None);
+            self.ahead.advance(&self.tiers, &self.object, &range, None, || false);
         }
         Some(if from_disk > 0 { Tier::Disk } else { Tier::Memory })
     }
@@ -107,7 +107,9 @@ impl CachedObject {
     /// The whole block with number `block`, if it is in the cache, without copying it. For those who work on blocks themselves; see
     /// [`crate::Cache::block_size`].
     pub fn try_get_block(&self, block: u64, priority: Priority) -> Option<Bytes> {
-        let found = self.reading(priority).at_hand(block);
+        let start = self.tiers.geometry.start(block);
+        let range = start..start.saturating_add(self.tiers.geometry.len(block, self.size()) as u64);
+        let found = self.reading(&range, priority).at_hand(block);
         let (found, tier) = match found {
             Some(found) => (found, Tier::Memory),
             None => (self.disk_with(block)?.block(&self.object, block)?, Tier::Disk),
@@ -116,8 +118,7 @@ impl CachedObject {
         if tier == Tier::Disk {
             self.tiers.memory.insert(self.object.key(block), found.clone(), priority);
         }
-        let start = self.tiers.geometry.start(block);
-        self.ahead.advance(&self.tiers, &self.object, &(start..start + found.len() as u64), None);
+        self.ahead.advance(&self.tiers, &self.object, &range, None, || false);
         Some(found)
     }
 
@@ -200,8 +201,8 @@ impl CachedObject {
         taken
     }
 
-    fn reading(&self, priority: Priority) -> Reading<'_> {
-        let scan = self.ahead.is_sequential();
+    fn reading(&self, range: &Range<u64>, priority: Priority) -> Reading<'_> {
+        let scan = self.ahead.is_sequential(range);
         Reading { tiers: &self.tiers, object: &self.object, priority, scan, current: &self.current }
     }
 
@@ -221,13 +222,14 @@ impl CachedObject {
         priority: Priority,
     ) -> impl stream::Stream<Item = Result<Vec<Bytes>, Error>> + 'a {
         if !range.is_empty() {
-            self.ahead.advance(&self.tiers, &self.object, range, Some(fetch));
+            let missing = || !self.tiers.geometry.blocks(range).all(|block| self.may_have(block));
+            self.ahead.advance(&self.tiers, &self.object, range, Some(fetch), missing);
         }
         let step = LONGEST_FETCH_BYTES.max(self.tiers.geometry.granule_bytes());
         let (start, end) = (range.start, range.end);
         let first = start / step;
         let stretches = if range.is_empty() { 0..0 } else { first..end.div_ceil(step) };
-        let reading = self.reading(priority);
+        let reading = self.reading(range, priority);
         stream::iter(stretches)
             .map(move |stretch| {
                 let part = (stretch * step).max(start)..((stretch + 1).saturating_mul(step)).min(end);

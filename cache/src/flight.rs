@@ -81,6 +81,11 @@ impl Flight {
         self.answer.borrow().as_ref().map_or(ended, Result::is_err)
     }
 
+    /// Whether there is nothing to wait for any more.
+    pub(crate) fn ended(&self) -> bool {
+        self.task.is_finished() || self.answer.borrow().is_some()
+    }
+
     /// Waits for `block`.
     pub(crate) async fn wait(&self, block: u64) -> Landing {
         let mut answer = self.answer.clone();

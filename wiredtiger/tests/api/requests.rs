@@ -109,21 +109,26 @@ fn one_file_system_does_not_wait_for_another() {
     let store = mock.source("gcp_store");
     let open = |name| source::customize(store, Some(name), Some(&line.token()), None).unwrap() as usize;
     let (slow, fast) = (open("slow"), open("fast"));
-    let latency = Fault::Latency { fixed_ms: 6_000, jitter_ms: 0 };
-    line.proxy.add_rule(Rule::new(latency).when(Match::default().path("/slow/")));
+    let busy = Fault::Status { code: 503, retry_after_s: None, point: Point::Before };
+    line.proxy.add_rule(Rule::new(busy).when(Match::default().path("/slow/")));
     let (done, store) = (AtomicBool::new(false), store as usize);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             assert_eq!(source::flush(store as *mut _, slow as *mut _, Some("local"), Some("object")), 0);
             done.store(true, Ordering::SeqCst);
         });
-        std::thread::sleep(Duration::from_millis(200));
+        while line.proxy.faults().is_empty() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // Nothing it asks for is answered until the fast one is through.
         assert_eq!(source::flush(store as *mut _, fast as *mut _, Some("local"), Some("object")), 0);
         let open = files::open(fast as *mut _, Some("object"), 1, 0x100).unwrap();
         assert_eq!(handle::read(open, 0, 100_000).unwrap(), content(100_000));
         assert_eq!(handle::close(open), 0);
         assert!(!done.load(Ordering::SeqCst), "the slow one was not slow");
+        line.proxy.clear_rules();
     });
+    assert!(done.load(Ordering::SeqCst));
 }
 
 #[test]
