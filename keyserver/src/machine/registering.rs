@@ -64,15 +64,16 @@ impl Step<'_> {
         let digest = IssuersChange::signed_digest(&change.issuers, &realm);
         let have = self.tables.issuers()?;
         let found = change.issuers.generation;
+        // They are believed at once: no epoch is waited for.
         let result = if have == change.issuers {
-            Ok((self.state.delimited + 1, Accepted::Known))
+            Ok((self.state.delimited, Accepted::Known))
         } else if have.generation.checked_add(1) != Some(found) {
             Err(Refusal::Generation { have: have.generation, found })
         } else if !self.state.policy.operators.is_met(&digest, &self.of_operators(&change.signatures)) {
             Err(Refusal::PolicyUnsigned)
         } else {
             self.batch.issuers(&change.issuers);
-            Ok((self.state.delimited + 1, Accepted::Issuers(found)))
+            Ok((self.state.delimited, Accepted::Issuers(found)))
         };
         Ok(self.answer(digest, result))
     }

@@ -126,7 +126,7 @@ impl Runner {
         self.submit("a registration", hash, &entry, deadline).await
     }
 
-    /// Brings in a change of the issuers whose tokens are believed, and waits until an epoch after it is ratified.
+    /// Brings in a change of the issuers whose tokens are believed, and waits until the replica believes them; gives the newest epoch by then.
     ///
     /// # Errors
     /// `Refused`, `Timeout`, `Overloaded`, `Stopped`.

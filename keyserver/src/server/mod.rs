@@ -5,7 +5,7 @@
 //! | `POST /v1/lookup` | lookup request | lookup answer |
 //! | `POST /v1/update` | update | the epoch, as digits, when it is ratified |
 //! | `POST /v1/register` | registration | as of an update |
-//! | `POST /v1/issuers` | change of issuers | as of an update |
+//! | `POST /v1/issuers` | change of issuers | the newest epoch, as digits, when it is done |
 //! | `GET /v1/issuers` | – | list of issuers |
 //! | `POST /v1/ratify` | log entry with a head's signature | nothing |
 //! | `POST /v1/policy` | policy change | nothing |

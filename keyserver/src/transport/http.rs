@@ -141,7 +141,7 @@ impl HttpTransport {
         self.message("issuers", Method::GET, "/v1/issuers", Vec::new()).await
     }
 
-    /// Brings in a change of them; gives an epoch after it.
+    /// Brings in a change of them; gives the newest epoch by then.
     ///
     /// # Errors
     /// `Request`, and what the replica says.

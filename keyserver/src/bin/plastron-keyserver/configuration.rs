@@ -21,9 +21,9 @@ pub(crate) fn schema() -> Schema {
         .string("address", "Where it listens.")
         .required()
         .duration("min_epoch", "From an epoch to the next if there are changes.", "1s")
-        .range("1ms", "1d")
-        .duration("max_epoch", "From an epoch to the next if there are none.", "1m")
-        .range("1ms", "30d")
+        .range("1ms", "24h")
+        .duration("max_epoch", "From an epoch to the next if there are none.", "1min")
+        .range("1ms", "720h")
         .number("retained_epochs", "Epochs that can be looked up, the same at all replicas.", "10000")
         .range("1", "1000000000")
         .size("cache", "Memory for what was read of the database, and as much for the tree.", "64MB")
@@ -52,9 +52,9 @@ pub(crate) fn schema() -> Schema {
                 .string("certificate", "PEM file of the certificate to show to etcd.")
                 .string("private_key_file", "PEM file of its key.")
                 .duration("timeout", "Deadline of a request to etcd.", "10s")
-                .range("100ms", "10m")
+                .range("100ms", "10min")
                 .duration("lease", "How long a silent leader is still taken for the leader.", "5s")
-                .range("1s", "10m"),
+                .range("1s", "10min"),
         )
 }
 

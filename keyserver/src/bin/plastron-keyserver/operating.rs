@@ -112,7 +112,12 @@ pub(crate) async fn policy(directory: &Path, policy: &Policy) -> Result<Answer> 
 }
 
 pub(crate) fn snapshot(directory: &Path, snapshot: &Snapshot) -> Result<Answer> {
-    let database = FjallDatabase::open(&directory.join(&snapshot.replica).join("database"), CACHE_BYTES)?;
+    let folder = directory.join(&snapshot.replica).join("database");
+    if !folder.exists() {
+        let why = format!("{} is not there; name the folder of a replica that has run", folder.display());
+        return Err(Error::NotFound { what: "database", why });
+    }
+    let database = FjallDatabase::open(&folder, CACHE_BYTES)?;
     let kv = database.kv("state")?;
     files::create(&snapshot.file, &[], true)?;
     let file = std::fs::OpenOptions::new().write(true).open(&snapshot.file).map_err(files::failed("writing a file"))?;

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use plastron_ickpt::etcd::{EtcdError, EtcdEvent, EtcdPair, EtcdWatch, encode_etcd, etcd_number, etcd_range_end};
 use serde_json::{Value, json};
 
@@ -149,7 +148,7 @@ impl Shared {
             }
             // What is no entry, and what was written again, is garbage for all alike.
             let whole = unseal(&pair).filter(|_| pair.create_revision == pair.mod_revision);
-            entries.push(Committed { index: pair.create_revision, entry: whole.unwrap_or_else(Bytes::new) });
+            entries.push(Committed { index: pair.create_revision, entry: whole.unwrap_or_default() });
         }
         Ok(Page { entries, revision })
     }
