@@ -133,21 +133,24 @@ fn nodes_are_registered_listed_and_revoked() {
         let secrets: Vec<&str> = line.split(' ').skip(4).take(2).collect();
         assert!(secrets.iter().all(|secret| secret.len() == 64 && !text(&made).contains(secret)));
         std::fs::write(path(&format!("{node}.pub")), made.stdout).unwrap();
-        let registered =
-            run(directory, &format!("register-node db {node} --public {} --json", path(&format!("{node}.pub"))));
+        let registered = run(
+            directory,
+            &format!("register-node db {node} --public {} --json --wait-s 600", path(&format!("{node}.pub"))),
+        );
         let registered: serde_json::Value = serde_json::from_str(&text(&registered)).unwrap();
         assert_eq!((&registered["version"], &registered["name"]), (&0.into(), &format!("node/db/{node}").into()));
         assert_eq!(registered["key"], public.key_hash().to_string());
     }
     let again = run(directory, &format!("node-key {}", path("a")));
     assert!(!again.status.success() && text(&again).contains("nothing is overwritten"), "{}", text(&again));
-    let listed = text(&run(directory, "readers db --add a --add b"));
+    let listed = text(&run(directory, "readers db --add a --add b --wait-s 600"));
     assert!(listed.contains("cluster/db/readers has version 0") && listed.contains("readers: a, b"), "{listed}");
-    let revoked = run(directory, "revoke db b --json");
+    let revoked = run(directory, "revoke db b --json --wait-s 600");
     let revoked: serde_json::Value = serde_json::from_str(&text(&revoked)).unwrap();
     assert_eq!((&revoked["version"], &revoked["readers"]), (&1.into(), &serde_json::json!(["a"])));
     assert_eq!(revoked["ratified"], true, "{revoked}");
-    let shown: serde_json::Value = serde_json::from_str(&text(&run(directory, "readers db --json"))).unwrap();
+    let shown: serde_json::Value =
+        serde_json::from_str(&text(&run(directory, "readers db --json --wait-s 600"))).unwrap();
     assert_eq!((&shown["version"], &shown["readers"]), (&1.into(), &serde_json::json!(["a"])), "{shown}");
     for (arguments, why) in [
         ("revoke db b".to_owned(), "'b' is not on the list"),

@@ -340,6 +340,9 @@ pub(crate) struct Operated {
     /// Key file of an operator; as many as their policy demands [default: operator.key in the directory]
     #[arg(long = "operator", value_name = "FILE")]
     pub(crate) operators: Vec<PathBuf>,
+    /// Seconds to wait for a replica that is coming up, and for the verifiers to sign.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) wait_s: u64,
     /// The replica, instead of the one in the directory.
     #[arg(long)]
     pub(crate) at: Option<String>,

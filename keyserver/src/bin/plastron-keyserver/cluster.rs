@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use plastron_keys::SystemKeyRandom;
 use plastron_keyserver::client::Client;
@@ -14,7 +15,7 @@ use plastron_sources::clock::{Clock as _, SystemClock};
 use serde_json::json;
 
 use crate::arguments::{self, MakeNodeKey, Operated, RegisterNode, Revoke, WantedKem};
-use crate::asking::{PATIENCE, PAUSE, client, look_up};
+use crate::asking::{PAUSE, client, look_up};
 use crate::{Answer, files, key_file};
 
 pub(crate) fn node_key(make: &MakeNodeKey) -> Result<Answer> {
@@ -34,7 +35,7 @@ pub(crate) fn node_key(make: &MakeNodeKey) -> Result<Answer> {
 /// A client, once a replica answers, and the operators' keys.
 async fn operate(directory: &Path, cluster: &str, operated: &Operated) -> Result<(Client, Vec<SigningKey>)> {
     let client = client(directory, operated.at.as_deref())?;
-    look_up(&client, &readers_name(cluster), 0, Quorum::Replicas, PATIENCE).await?;
+    look_up(&client, &readers_name(cluster), 0, Quorum::Replicas, Duration::from_secs(operated.wait_s)).await?;
     let keys = match operated.operators.as_slice() {
         [] => vec![key_file::signing(&directory.join("operator.key"))?],
         some => some.iter().map(|path| key_file::signing(path)).collect::<Result<_>>()?,
@@ -71,7 +72,8 @@ pub(crate) async fn revoke(directory: &Path, revoke: &Revoke) -> Result<Answer> 
 
 async fn show(directory: &Path, readers: &arguments::Readers) -> Result<Answer> {
     let client = client(directory, readers.operated.at.as_deref())?;
-    look_up(&client, &readers_name(&readers.cluster), 0, Quorum::Verifiers, PATIENCE).await?;
+    let patience = Duration::from_secs(readers.operated.wait_s);
+    look_up(&client, &readers_name(&readers.cluster), 0, Quorum::Verifiers, patience).await?;
     let (epoch, list) = read_list(&client, &readers.cluster, Quorum::Verifiers).await?;
     let name = readers_name(&readers.cluster);
     let Some((version, list)) = list else {
@@ -102,7 +104,7 @@ async fn change(
     let list = Readers::new(ids)?;
     let operators = Operators { client: &client, keys: &keys };
     let done = operators.list(cluster, &list, &*key_file::random::<32>()?).await?;
-    let ratified = wait_for_verifiers(&client, cluster, done.version).await;
+    let ratified = wait_for_verifiers(&client, cluster, done.version, Duration::from_secs(operated.wait_s)).await;
     let by =
         if ratified { "" } else { "; NOT YET RATIFIED by the verifiers, so that leaders do not see it: do they run?" };
     let text = format!("{}; readers: {}{by}", published(&done), list.ids().join(", "));
@@ -113,7 +115,7 @@ async fn change(
 }
 
 /// Whether the verifiers have signed the list of that version, too, within a while: leaders look at what they have signed.
-async fn wait_for_verifiers(client: &Client, cluster: &str, version: u64) -> bool {
+async fn wait_for_verifiers(client: &Client, cluster: &str, version: u64, patience: Duration) -> bool {
     let start = SystemClock.monotonic();
     loop {
         if let Ok((_, Some((seen, _)))) = read_list(client, cluster, Quorum::Verifiers).await
@@ -121,7 +123,7 @@ async fn wait_for_verifiers(client: &Client, cluster: &str, version: u64) -> boo
         {
             return true;
         }
-        if SystemClock.monotonic() - start >= PATIENCE {
+        if SystemClock.monotonic() - start >= patience {
             return false;
         }
         SystemClock.sleep(PAUSE).await;

@@ -76,7 +76,7 @@ async fn play(context: &Context, stage: &Stage, input: &Input) -> Result<Story> 
     audience.sees(checkpoint).await?;
     #[cfg(feature = "keyserver")]
     if let Some(guest) = guest {
-        cost.add(guest.is_refused(stage, input, &mut story).await?);
+        cost.add(guest.be_refused(stage, input, &mut story).await?);
     }
     // Accepted, and in no checkpoint: its successor writes it again.
     first.order(&format!("load {two_thirds} {files}")).await?;

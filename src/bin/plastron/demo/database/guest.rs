@@ -43,7 +43,7 @@ impl Guest {
     }
 
     /// Has the guest try the checkpoint that came after, and what it had; and a new process of it.
-    pub(super) async fn is_refused(mut self, stage: &Stage, input: &Input, story: &mut Story) -> Result<Cost> {
+    pub(super) async fn be_refused(mut self, stage: &Stage, input: &Input, story: &mut Story) -> Result<Cost> {
         let refused = told(&self.player.order("advance").await?);
         let after = self.player.order("compare").await?;
         let after = after.get("error").is_none().then(|| Compared::of(&after));

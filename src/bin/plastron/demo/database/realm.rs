@@ -34,8 +34,8 @@ pub(super) const GUEST: &str = "guest";
 const NODES: [&str; 6] = ["leader-1", "leader-2", "leader-3", "follower", GUEST, "director"];
 /// How long requests can take.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// How long the verifier's signature is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the verifier's signature is waited for, on whatever machine.
+const PATIENCE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The keyserver, until it is dropped.
@@ -219,7 +219,7 @@ async fn serve(directory: &Path, realm: &Realm, key: SigningKey, secret: VrfSecr
     let log = LocalLog::open(Arc::new(database.kv("log").map_err(failed)?)).map_err(failed)?;
     let options = RunnerOptions {
         key: Some(key),
-        intervals: EpochIntervals { min_ms: 20, max_ms: 60_000, retry_ms: 1_000 },
+        intervals: EpochIntervals { min_ms: 20, max_ms: 60_000, retry_ms: 20 },
         proposer: ProposerOptions::default(),
         clock: Arc::new(SystemClock),
         alone: true,
