@@ -43,12 +43,13 @@
 //!
 //! # Features
 //! `s3`, `azure`, `gcp` are the providers beside `dir` and `memory`; `aws-chain` finds AWS credentials where the AWS tools do;
-//! `command` builds the `plastron` command. All are on by default.
+//! `keyserver` is the key module of that name; `command` builds the `plastron` command. All are on by default.
 
 pub mod blocking;
 pub mod checkpoint;
 mod error;
 mod file_system;
+mod key_modules;
 pub mod page_log;
 mod registry_options;
 mod store;
@@ -56,6 +57,7 @@ mod store_stats;
 
 pub use error::{Error, Fault, Result};
 pub use file_system::{FileHandle, FileSystem, FileWriter};
+pub use key_modules::key_modules;
 pub use plastron_cache::{Cache, CacheOptions, CacheStats};
 pub use plastron_config::{Config, Error as ConfigError, ErrorKind, Schema};
 pub use plastron_keys::KeyManagement;

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use plastron_cache::{Cache, CacheOptions};
 use plastron_config::{Config, Schema};
-use plastron_keys::{KeyManagement, KeyModules};
+use plastron_keys::{KeyEnvironment, KeyManagement};
 use plastron_sources::{Bucket, BucketOptions};
 use tokio::runtime::Handle;
 
 use crate::checkpoint::{Follower, History, Leader, RetentionOptions, Volume};
 use crate::error::{Fault, Result};
 use crate::file_system::FileSystem;
+use crate::key_modules::key_modules;
 use crate::page_log::PageLogOptions;
 use crate::registry_options::RegistryOptions;
 use crate::store_stats::StoreStats;
@@ -65,13 +66,21 @@ impl KeySettings {
     /// # Errors
     /// `Invalid` for a module that is not there, and for settings that it has not.
     pub fn new(section: Config) -> Result<Self> {
-        KeyModules::default().check(&section)?;
+        key_modules().check(&section)?;
         Ok(Self(section))
     }
 
     /// The settings.
     pub fn section(&self) -> &Config {
         &self.0
+    }
+
+    /// Opens the module that they name, of [`key_modules`].
+    ///
+    /// # Errors
+    /// As [`KeyManagement::open`].
+    pub async fn open(&self) -> Result<KeyManagement> {
+        Ok(KeyManagement::open_with(&self.0, key_modules(), KeyEnvironment::default()).await?)
     }
 }
 
@@ -211,7 +220,7 @@ impl Store {
     /// `Unauthorized` for a master key that is missing or wrong; as [`KeyManagement::open`].
     pub async fn volume(&self) -> Result<Volume> {
         let database = &self.database;
-        let keys = KeyManagement::open(database.key_management.section()).await?;
+        let keys = database.key_management.open().await?;
         let (registry, turtles) = database.registry.open(self.bucket());
         let mut volume = Volume::new(self.bucket().clone(), database.registry.owner());
         volume.cache = self.cache().cloned();

@@ -86,6 +86,12 @@ pub enum Fault {
     /// The master key does not fit.
     #[error("wrong master key: {0}")]
     WrongMasterKey(String),
+    /// Somebody who may not, or a claim that is not proved.
+    #[error("{0}")]
+    Refused(String),
+    /// A service that the module needs did not answer, or not in a way that could be used.
+    #[error("{0}")]
+    Unreachable(String),
     /// A file that others can read or write.
     #[error(
         "{path} is open to others (mode {mode:03o}); keys are kept in files that only their owner can read: chmod 600 {path}"
@@ -182,11 +188,14 @@ impl Error {
             | Fault::UnknownKek { .. }
             | Fault::NoMasterKey(_)
             | Fault::WrongMasterKey(_)
+            | Fault::Refused(_)
             | Fault::OpenToOthers { .. } => ErrorKind::Unauthorized,
             Fault::Corrupt { .. } => ErrorKind::Corrupt,
             Fault::Unsupported(_) => ErrorKind::Unsupported,
             Fault::Module { kind, .. } => *kind,
-            Fault::NoRandomness | Fault::Locked { .. } | Fault::Stopped(_) => ErrorKind::Unavailable,
+            Fault::NoRandomness | Fault::Locked { .. } | Fault::Stopped(_) | Fault::Unreachable(_) => {
+                ErrorKind::Unavailable
+            }
             Fault::Io { source, .. } => source.kind().into(),
         }
     }

@@ -43,7 +43,7 @@ impl KeyModules {
     pub fn schema() -> Schema {
         Schema::new("key_management")
             .about("Who keeps the keys that payloads are encrypted with.")
-            .string("name", "Which key module: none, mock, file or plugin.")
+            .string("name", "Which key module: none, mock, file, plugin or keyserver.")
             .default_value(DEFAULT)
             .boolean(
                 "early_load",

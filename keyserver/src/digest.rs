@@ -65,6 +65,7 @@ impl std::str::FromStr for Digest {
 
 /// What is hashed. The context strings are part of the format and never change; a new version of a format gets a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "key-module"), allow(dead_code, reason = "the key module's own are among them"))]
 pub(crate) enum Domain {
     Realm,
     Entry,
@@ -77,6 +78,8 @@ pub(crate) enum Domain {
     SignPolicyChange,
     SignIssuers,
     Registrar,
+    SignKekBlob,
+    NodeKey,
     TreeNode,
     TreeLeaf,
     TreeEmpty,
@@ -96,6 +99,8 @@ impl Domain {
             Self::SignPolicyChange => "plastron keyserver 1: change of the realm policy",
             Self::SignIssuers => "plastron keyserver 1: change of the issuers",
             Self::Registrar => "plastron keyserver 1: registrar key",
+            Self::SignKekBlob => "plastron keyserver 1: signature of a blob of KEKs",
+            Self::NodeKey => "plastron keyserver 1: key of a node",
             Self::TreeNode => "plastron keyserver 1: tree node",
             Self::TreeLeaf => "plastron keyserver 1: tree leaf",
             Self::TreeEmpty => "plastron keyserver 1: tree empty",
@@ -146,6 +151,8 @@ mod tests {
             SignPolicyChange,
             SignIssuers,
             Registrar,
+            SignKekBlob,
+            NodeKey,
             TreeNode,
             TreeLeaf,
             TreeEmpty,

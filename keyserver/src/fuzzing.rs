@@ -42,6 +42,12 @@ pub fn message(bytes: &[u8]) -> Option<bool> {
         one::<SnapshotPortion>(bytes),
         one::<State>(bytes),
         one::<EpochRecord>(bytes),
+        #[cfg(feature = "key-module")]
+        one::<crate::key_module::Readers>(bytes),
+        #[cfg(feature = "key-module")]
+        one::<crate::key_module::WrapMemory>(bytes),
+        #[cfg(feature = "key-module")]
+        one::<crate::key_module::KekBlob>(bytes),
     ];
     results.iter().any(Option::is_some).then(|| !results.contains(&Some(false)))
 }
@@ -93,4 +99,21 @@ pub fn lookup(realm: &[u8], right: &[u8], bytes: &[u8]) -> Result<bool, Error> {
         }
     }
     Ok(true)
+}
+
+/// Any bytes as a key blob of the module: examining it does not panic, and nothing but the right one is found without a fault.
+#[cfg(feature = "key-module")]
+pub fn kek_blob(realm: &[u8], right: &[u8], bytes: &[u8]) -> Result<bool, Error> {
+    use crate::key_module::{KekBlob, examine};
+    let realm = Realm::from_bytes(realm)?;
+    let right = KekBlob::from_bytes(right)?;
+    let framed = frame(KekBlob::KIND, KekBlob::VERSION, bytes);
+    for blob in [KekBlob::from_bytes(bytes), KekBlob::from_bytes(&framed)].into_iter().flatten() {
+        let examination = examine(&realm, &Quorum::Verifiers, &blob);
+        // Whose signature is right says nothing of what is not signed: the encoding has nothing of that kind.
+        if examination.faults.is_empty() && blob != right {
+            return Ok(false);
+        }
+    }
+    Ok(examine(&realm, &Quorum::Verifiers, &right).faults.is_empty())
 }

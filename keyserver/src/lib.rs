@@ -19,6 +19,7 @@
 //! | apply the log, and answer | [`machine`] |
 //! | register names by identity tokens | [`identity`] |
 //! | run a replica | [`runner`] |
+//! | wrap a database's keys to the nodes that may read it | `key_module`, with the feature `key-module` |
 //! | know the rules of updates | [`check_change`], [`Refusal`] |
 //!
 //! `docs/src/concepts/keyserver.md` tells what is promised and what is tested; `docs/src/formats/keyserver.md` has the bytes.
@@ -32,6 +33,8 @@ mod evidence;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod identity;
+#[cfg(feature = "key-module")]
+pub mod key_module;
 pub mod kv;
 pub mod log;
 pub mod machine;

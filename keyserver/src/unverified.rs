@@ -98,6 +98,12 @@ pub enum Unverified {
         /// The version.
         version: u64,
     },
+    /// An epoch, list or version that is behind one that was seen before.
+    #[error("{what}; somebody shows the past, or two histories")]
+    Back {
+        /// What went back, from where to where.
+        what: String,
+    },
     /// Another profile.
     #[error("the profile is not the one that the entry commits to")]
     Commitment,

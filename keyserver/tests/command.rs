@@ -111,3 +111,58 @@ fn issuers_are_named_by_operators_and_tokens_are_asked_for() {
     let admitted = run(directory, "register node/a/1 --key hpke=00");
     assert!(admitted.status.success(), "{}", text(&admitted));
 }
+
+#[test]
+fn nodes_are_registered_listed_and_revoked() {
+    use plastron_keyserver::key_module::{Kem, NodeKey, NodePublic};
+
+    let place = tempfile::tempdir().unwrap();
+    let directory = &place.path().join("realm");
+    let path = |name: &str| place.path().join(name).display().to_string();
+    assert!(run(directory, &format!("init --address {}", free_address())).status.success());
+    let _replica = start(directory, "serve --min-epoch-ms 50");
+    let _verifier = start(directory, "verify");
+    for (node, kem) in [("a", Kem::X25519), ("b", Kem::XWing)] {
+        let made = run(directory, &format!("node-key {} --kem {}", path(node), kem.name()));
+        assert!(made.status.success(), "{}", text(&made));
+        let public: NodePublic = String::from_utf8(made.stdout.clone()).unwrap().parse().unwrap();
+        let key = NodeKey::read(place.path().join(node).as_path()).unwrap();
+        assert_eq!((key.public(), public.kem), (&public, kem));
+        // The file's secrets are nowhere in what is said.
+        let line = std::fs::read_to_string(path(node)).unwrap();
+        let secrets: Vec<&str> = line.split(' ').skip(4).take(2).collect();
+        assert!(secrets.iter().all(|secret| secret.len() == 64 && !text(&made).contains(secret)));
+        std::fs::write(path(&format!("{node}.pub")), made.stdout).unwrap();
+        let registered = run(
+            directory,
+            &format!("register-node db {node} --public {} --json --wait-s 600", path(&format!("{node}.pub"))),
+        );
+        let registered: serde_json::Value = serde_json::from_str(&text(&registered)).unwrap();
+        assert_eq!((&registered["version"], &registered["name"]), (&0.into(), &format!("node/db/{node}").into()));
+        assert_eq!(registered["key"], public.key_hash().to_string());
+    }
+    let again = run(directory, &format!("node-key {}", path("a")));
+    assert!(!again.status.success() && text(&again).contains("nothing is overwritten"), "{}", text(&again));
+    let listed = text(&run(directory, "readers db --add a --add b --wait-s 600"));
+    assert!(listed.contains("cluster/db/readers has version 0") && listed.contains("readers: a, b"), "{listed}");
+    let revoked = run(directory, "revoke db b --json --wait-s 600");
+    let revoked: serde_json::Value = serde_json::from_str(&text(&revoked)).unwrap();
+    assert_eq!((&revoked["version"], &revoked["readers"]), (&1.into(), &serde_json::json!(["a"])));
+    assert_eq!(revoked["ratified"], true, "{revoked}");
+    let shown: serde_json::Value =
+        serde_json::from_str(&text(&run(directory, "readers db --json --wait-s 600"))).unwrap();
+    assert_eq!((&shown["version"], &shown["readers"]), (&1.into(), &serde_json::json!(["a"])), "{shown}");
+    for (arguments, why) in [
+        ("revoke db b".to_owned(), "'b' is not on the list"),
+        ("readers db --add a/b".to_owned(), "letters, digits"),
+        (format!("register-node db c --public {}", path("missing")), "is not there"),
+        (format!("register-node db c --public {}", directory.join("realm").display()), "they are one line"),
+        (
+            format!("readers db --add c --operator {}", directory.join("replica/signing.key").display()),
+            "signatures do not meet",
+        ),
+    ] {
+        let output = run(directory, &arguments);
+        assert!(!output.status.success() && text(&output).contains(why), "{arguments}: {}", text(&output));
+    }
+}

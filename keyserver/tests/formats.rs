@@ -292,3 +292,41 @@ fn numbers_of_pages_and_empty_places_have_their_place_in_the_hash() {
     assert_eq!(distinct.len(), all.len());
     assert_eq!(one.empty(&Digest([0x30; 32]), 4), one.empty(&Digest([0x3f; 32]), 4));
 }
+
+/// The key module's own, and what the fuzz target of its blobs begins with.
+#[cfg(feature = "key-module")]
+#[test]
+fn the_golden_files_of_the_key_module_are_read_for_ever() {
+    use std::sync::Arc;
+
+    use plastron_keys::KeyModule as _;
+    use plastron_keyserver::key_module::{Readers, WrapMemory, WrapMemoryFile, examine};
+    use support::site::{CountingRandom, Site, checkpoint, decoded};
+
+    let mut site = Site::with(&["a", "b"]);
+    site.environment.random = Arc::new(CountingRandom::default());
+    let leader = site.open("a");
+    checkpoint(&leader);
+    leader.keyring().unwrap().rotate().unwrap();
+    let blob = decoded(&checkpoint(&leader));
+    check("kek-blob-1.bin", &blob);
+    let realm = golden("kek-blob-realm.bin", &site.realm().to_bytes());
+    assert_eq!(realm, site.realm().to_bytes());
+    assert_eq!(examine(&site.realm(), &Quorum::Verifiers, &blob).faults, []);
+    let body = blob.body();
+    assert!(plastron_keyserver::fuzzing::kek_blob(&realm, &blob.to_bytes(), &body).unwrap());
+    let mut other = body.clone();
+    other[100] ^= 1;
+    assert!(plastron_keyserver::fuzzing::kek_blob(&realm, &blob.to_bytes(), &other).unwrap());
+    check("readers-1.bin", &Readers::new(["b", "a"].map(str::to_owned)).unwrap());
+    let file = WrapMemoryFile::new(&site.memory("a"), &site.realm(), "db", site.environment.clock.clone());
+    let memory = WrapMemory { ring: Some([9; 16]), ..file.load().unwrap() };
+    assert_eq!((memory.generation, memory.wanted, memory.members.nodes.len()), (2, 1, 2));
+    check("wrap-memory-1.bin", &memory);
+    // The tables of the docs page: where the fields of a blob stand.
+    let at = 12;
+    let bytes = blob.to_bytes();
+    assert_eq!((&bytes[..6], &bytes[at..at + 6]), (&b"PLKS\x18\x01"[..], &b"\0\0\0\x02db"[..]));
+    assert_eq!((&bytes[at + 6..at + 22], &bytes[at + 22..at + 30]), (&blob.ring[..], &2_u64.to_be_bytes()[..]));
+    assert_eq!(&bytes[bytes.len() - 4 - 64..bytes.len() - 4], &blob.signature.0[..]);
+}

@@ -34,6 +34,39 @@ fn the_main_job_is_done_by_leaders_and_a_follower() {
     }
 }
 
+#[cfg(feature = "keyserver")]
+#[test]
+fn the_main_job_with_a_keyserver_revokes_a_guest() {
+    let place = Place::with_store(None);
+    input(&place);
+    let done = place.ok(&["--json", "demo", "--keys", "keyserver", "--input", "data"]);
+    let record = &done.records()[0];
+    assert_eq!((&record["identical"], &record["wrong"]), (&true.into(), &serde_json::json!([])), "{record}");
+    let revocation = &record["revocation"];
+    for told in ["refused", "refused_anew"] {
+        let told = &revocation[told];
+        assert_eq!(told["kind"], "unauthorized", "{revocation}");
+        assert!(told["message"].as_str().unwrap().contains("is not wrapped to node guest"), "{revocation}");
+    }
+    assert!(revocation["read_before"]["pages"].as_u64().unwrap() > 0, "{revocation}");
+    assert_eq!(revocation["read_before"], revocation["read_after"]);
+    let audit = &revocation["audit"];
+    assert_eq!((&audit["faults"], &audit["guest"]), (&0.into(), &serde_json::json!([1])), "{revocation}");
+    assert!(audit["generations"].as_array().unwrap().len() >= 2, "{revocation}");
+    assert_eq!(record["first_leader"]["kind"], "fenced");
+    let text = place.ok(&["demo", "--keys", "keyserver", "--input", "data"]);
+    for words in ["The guest read", "It still reads", "Audited offline", "Every byte was the same in every checkpoint"]
+    {
+        assert!(text.text().contains(words), "{words}: {text:?}");
+    }
+    let mine = Place::new();
+    input(&mine);
+    let mut command = mine.command(&["demo", "--keys", "keyserver", "--input", "data"]);
+    command.env("PLASTRON_STORE", format!("file://{}?key_management.name=mock", mine.path("bucket").display()));
+    let refused: crate::run::Done = command.output().unwrap().into();
+    assert!(refused.code == 2 && refused.stderr.contains("leave it out"), "{refused:?}");
+}
+
 #[test]
 fn the_main_job_leaves_a_store_as_it_was_and_needs_one_that_processes_share() {
     let place = Place::new();

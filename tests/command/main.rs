@@ -8,6 +8,8 @@
     reason = "this is all test code; clippy.toml exempts only what stands in test functions"
 )]
 
+#[cfg(feature = "keyserver")]
+mod audit;
 mod bench;
 mod codes;
 mod database;

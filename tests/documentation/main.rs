@@ -166,3 +166,22 @@ fn the_configuration_reference_is_the_schema() {
         assert_eq!(page, wanted, "the reference is not the schema's; write it with PLASTRON_UPDATE_DOCS=1");
     }
 }
+
+/// The settings of key modules that stand above `plastron-keys`, whose own test has the others.
+#[cfg(feature = "keyserver")]
+#[test]
+fn the_settings_of_the_key_module_keyserver_are_its_schema() {
+    let path = root().join("docs/src/concepts/keyserver-keys.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let modules = plastron::key_modules();
+    let (_, schema) = modules.schemas().find(|(name, _)| *name == "keyserver").unwrap();
+    let begin = "<!-- schema: keyserver -->\n";
+    let (before, rest) = page.split_once(begin).unwrap();
+    let (_, after) = rest.split_once("<!-- end of schema -->").unwrap();
+    let wanted = format!("{before}{begin}{}<!-- end of schema -->{after}", schema.markdown());
+    if std::env::var_os("PLASTRON_UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &wanted).unwrap();
+    } else {
+        assert_eq!(page, wanted, "the settings are not the schema's; write them with PLASTRON_UPDATE_DOCS=1");
+    }
+}

@@ -6,7 +6,9 @@ use plastron_sources::clock::Clock;
 use tokio::sync::Mutex;
 
 use super::memory_file::MemoryFile;
-use crate::proto::{ClientMemory, HistoryItem, HistoryPage, LookupRequest, Quorum, Realm, Registration, Update};
+use crate::proto::{
+    ClientMemory, HistoryItem, HistoryPage, LookupAnswer, LookupRequest, Quorum, Realm, Registration, Update,
+};
 use crate::transport::Transport;
 use crate::{Digest, Error, Result, Unverified, Verified, check_change, verify_lookup};
 
@@ -81,10 +83,18 @@ impl Client {
     /// # Errors
     /// `Unverified` if an answer is not proved; what the last replica said if none gave a good one.
     pub async fn lookup(&self, name: &str, epoch: u64, quorum: Quorum) -> Result<Verified> {
+        self.prove(name, epoch, quorum).await.map(|(verified, _)| verified)
+    }
+
+    /// As [`lookup`](Self::lookup), with the answer itself. One of a stated epoch proves the same to everybody who has the realm's file.
+    ///
+    /// # Errors
+    /// Those of [`lookup`](Self::lookup).
+    pub async fn prove(&self, name: &str, epoch: u64, quorum: Quorum) -> Result<(Verified, LookupAnswer)> {
         let mut last = None;
         for replica in &self.options.replicas {
             match self.ask(&**replica, name, epoch, &quorum).await {
-                Ok(verified) => return Ok(verified),
+                Ok(proved) => return Ok(proved),
                 Err(error) => {
                     tracing::debug!(%error, "a replica gave no good answer");
                     // A lie is told before mere trouble.
@@ -97,7 +107,13 @@ impl Client {
         Err(last.unwrap_or(Error::Stopped("the client")))
     }
 
-    async fn ask(&self, replica: &dyn Transport, name: &str, epoch: u64, quorum: &Quorum) -> Result<Verified> {
+    async fn ask(
+        &self,
+        replica: &dyn Transport,
+        name: &str,
+        epoch: u64,
+        quorum: &Quorum,
+    ) -> Result<(Verified, LookupAnswer)> {
         let known = self.memory().await;
         let policy = if epoch == 0 { &known.policy } else { &self.options.realm.policy };
         let known_generation = policy.generation;
@@ -122,7 +138,7 @@ impl Client {
             }
             *memory = verified.memory.clone();
         }
-        Ok(verified)
+        Ok((verified, answer))
     }
 
     /// Brings in an update; gives the epoch that it comes with. Whether it is there only a lookup proves.

@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
 pub mod local;
+#[cfg(feature = "key-module")]
+pub mod site;
 pub mod world;
 
 use std::collections::BTreeMap;

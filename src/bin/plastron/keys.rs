@@ -50,12 +50,22 @@ enum Action {
         /// The new master key, as the module's config=(...) names it
         config: String,
     },
+    /// Check who every retained key was wrapped to, offline
+    #[cfg(feature = "keyserver")]
+    #[command(after_help = crate::audit::HELP)]
+    Audit(crate::audit::Audit),
 }
 
 impl Keys {
     /// Runs the command.
     pub(crate) async fn run(self, context: &Context) -> Result<()> {
+        #[cfg(feature = "keyserver")]
+        if let Action::Audit(audit) = self.action {
+            return audit.run(context).await;
+        }
         match self.action {
+            #[cfg(feature = "keyserver")]
+            Action::Audit(_) => Ok(()),
             Action::Show => {
                 let volume = context.open(Access::Read).await?.volume().await?;
                 let keys = volume.keys.clone();
@@ -91,6 +101,5 @@ impl Keys {
 
 /// The keys alone: they are beside the bucket, which is not asked.
 async fn beside(context: &Context) -> Result<KeyManagement> {
-    let options = context.options()?;
-    Ok(KeyManagement::open(options.key_management.section()).await.map_err(plastron::Error::from)?)
+    Ok(context.options()?.key_management.open().await?)
 }

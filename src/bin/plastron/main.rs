@@ -5,6 +5,8 @@
 //! written in `docs/src/reference/command.md` and tested in `tests/command/` by running the binary.
 
 mod arguments;
+#[cfg(feature = "keyserver")]
+mod audit;
 mod bench;
 mod cat;
 mod checkpoint;

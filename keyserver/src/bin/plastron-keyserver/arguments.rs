@@ -76,6 +76,22 @@ pub(crate) enum Command {
     /// Let the log on etcd no longer wait for a replica that is gone for good.
     #[command(after_help = "Example: plastron-keyserver retire replica-2 --like replica-1")]
     Retire(Retire),
+    /// Make a node's key file; print what everybody may know of it.
+    #[command(after_help = "Example: plastron-keyserver node-key /etc/plastron/a.key > a.pub")]
+    NodeKey(MakeNodeKey),
+    /// Register a node of a cluster with its public keys, or give it others, as the operators.
+    #[command(after_help = "Example: plastron-keyserver register-node db a --public a.pub")]
+    RegisterNode(RegisterNode),
+    /// Show which nodes of a cluster may read, or change that, as the operators.
+    #[command(
+        after_help = "The next checkpoint wraps a fresh key to those that are listed.\n\nExamples:\n  plastron-keyserver readers db\n  plastron-keyserver readers db --add a --add b"
+    )]
+    Readers(Readers),
+    /// Take a node off the list of those that may read, as the operators.
+    #[command(
+        after_help = "What it could read, it can read for ever; what comes after the next checkpoint, it cannot.\n\nExample: plastron-keyserver revoke db b"
+    )]
+    Revoke(Revoke),
     /// Ask the replica how it is. Nothing of the answer is proved.
     #[command(after_help = "Example: plastron-keyserver status --json")]
     Status(Status),
@@ -298,4 +314,73 @@ pub(crate) struct Status {
     /// The replica's address, instead of those in the directory.
     #[arg(long)]
     pub(crate) at: Option<String>,
+}
+
+/// How keys are wrapped to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WantedKem {
+    /// DHKEM(X25519, HKDF-SHA256).
+    X25519,
+    /// X-Wing: X25519 and ML-KEM-768, against computers to come.
+    XWing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MakeNodeKey {
+    /// The file, which must not be there yet. It stays on the node.
+    pub(crate) path: PathBuf,
+    /// How keys are wrapped to the node.
+    #[arg(long, value_enum, default_value_t = WantedKem::X25519)]
+    pub(crate) kem: WantedKem,
+}
+
+/// What operators need.
+#[derive(Debug, Args)]
+pub(crate) struct Operated {
+    /// Key file of an operator; as many as their policy demands [default: operator.key in the directory]
+    #[arg(long = "operator", value_name = "FILE")]
+    pub(crate) operators: Vec<PathBuf>,
+    /// Seconds to wait for a replica that is coming up, and for the verifiers to sign.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) wait_s: u64,
+    /// The replica, instead of the one in the directory.
+    #[arg(long)]
+    pub(crate) at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RegisterNode {
+    /// The cluster.
+    pub(crate) cluster: String,
+    /// The node's id.
+    pub(crate) id: String,
+    /// File of what node-key has printed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public: PathBuf,
+    #[command(flatten)]
+    pub(crate) operated: Operated,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Readers {
+    /// The cluster.
+    pub(crate) cluster: String,
+    /// A node that may read from now on.
+    #[arg(long, value_name = "ID")]
+    pub(crate) add: Vec<String>,
+    /// A node that may not any more.
+    #[arg(long, value_name = "ID")]
+    pub(crate) remove: Vec<String>,
+    #[command(flatten)]
+    pub(crate) operated: Operated,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// The cluster.
+    pub(crate) cluster: String,
+    /// The node's id.
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) operated: Operated,
 }

@@ -60,9 +60,9 @@ fn profile(keys: &[String]) -> Result<Profile> {
 }
 
 /// How long a replica that is coming up, and signatures that are on their way, are waited for before a change.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 
 /// What `name` has; waits up to `patience` for a replica that does not answer yet, for signatures that are on their way, and for what this
 /// client has seen already.

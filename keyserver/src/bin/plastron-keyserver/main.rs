@@ -1,10 +1,11 @@
 //! The `plastron-keyserver` command: makes, serves and verifies a realm, and asks it.
 //!
 //! A thin layer over the library: arguments in [`arguments`], a replica's file in [`configuration`], files of a realm's directory in [`files`], keys in [`key_file`], what talks to a replica in
-//! [`asking`], what operators do in [`operating`], what runs until it is stopped in [`running`]. Results go to stdout, as text or with `--json` as one JSON object; all else goes to stderr.
+//! [`asking`], what operators do in [`operating`], the nodes of a cluster in [`cluster`], what runs until it is stopped in [`running`]. Results go to stdout, as text or with `--json` as one JSON object; all else goes to stderr.
 
 mod arguments;
 mod asking;
+mod cluster;
 mod configuration;
 mod files;
 mod key_file;
@@ -68,6 +69,10 @@ async fn run(arguments: &Arguments) -> Result<Answer> {
         Command::Join(join) => operating::join(directory, join).await,
         Command::Snapshot(snapshot) => operating::snapshot(directory, snapshot),
         Command::Retire(retire) => operating::retire(directory, retire).await,
+        Command::NodeKey(make) => cluster::node_key(make),
+        Command::RegisterNode(register) => cluster::register(directory, register).await,
+        Command::Readers(readers) => cluster::readers(directory, readers).await,
+        Command::Revoke(revoke) => cluster::revoke(directory, revoke).await,
         Command::Status(status) => asking::status(directory, status).await,
     }
 }

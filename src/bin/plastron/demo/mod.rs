@@ -10,7 +10,7 @@ mod input;
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::context::Context;
 use crate::failure::Result;
@@ -28,6 +28,10 @@ Without --store the bucket is a local directory, made for the demo and removed a
 a prefix of its own that begins with plastron-demo-, and is removed at the end unless --keep is given; if the demo is interrupted it
 stays. A store string without key_management gets a keyring of the demo's own.
 
+With --keys keyserver the demo starts a keyserver (a replica with a verifier, on a port of its own on this machine), and every process is a node
+with a key of its own, to which the database's keys are wrapped. Another reader, the guest, is revoked after the first checkpoint: it still
+reads what it could read before, and nothing that comes after. At the end every wrap is verified once more, offline.
+
 With --files it only stores the files as objects, drops the cache, reads everything back cold and then warm, and compares.
 
 It exits with 7 if a single byte differs, or anything is not as it should be. With --json the result is one object.
@@ -35,8 +39,19 @@ It exits with 7 if a single byte differs, or anything is not as it should be. Wi
 Examples:
   plastron demo
   plastron demo --input ~/pictures
+  plastron demo --keys keyserver
   plastron demo --files
   plastron --store 's3://my-bucket/scratch?region=eu-central-1' --json demo --input data/";
+
+/// Who keeps the demo's keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DemoKeys {
+    /// A keyring file of the demo's own
+    File,
+    /// A keyserver of the demo's own
+    #[cfg(feature = "keyserver")]
+    Keyserver,
+}
 
 /// Options of `demo`.
 #[derive(Debug, Args)]
@@ -49,6 +64,10 @@ pub(crate) struct Demo {
     /// Only store files and read them back
     #[arg(long)]
     files: bool,
+
+    /// Who keeps the keys, unless the store string says
+    #[arg(long, value_enum, default_value_t = DemoKeys::File, conflicts_with = "files")]
+    keys: DemoKeys,
 
     /// Leave everything in the bucket
     #[arg(long)]
@@ -77,7 +96,7 @@ impl Demo {
         }
         let keep = self.keep && context.has_store();
         if !self.files {
-            return Box::pin(database::direct(context, input, keep)).await;
+            return Box::pin(database::direct(context, input, keep, self.keys)).await;
         }
         let play = Files::prepare(context, input, self.jobs.into()).await?;
         let outcome = play.run(context).await;

@@ -3,17 +3,20 @@
 use plastron::checkpoint::Inspector;
 use serde_json::Value;
 
+#[cfg(feature = "keyserver")]
+use super::guest::Guest;
 use super::player::{Cost, Player};
 use super::role::Role;
 use super::stage::Stage;
 use super::story::{Checkpoint, Compared, Story};
 use crate::context::{Context, Stopwatch};
+use crate::demo::DemoKeys;
 use crate::demo::input::Input;
 use crate::failure::{Failure, Result};
 
 /// Directs the demo on `input`, and prints what happened.
-pub(crate) async fn direct(context: &Context, input: Input, keep: bool) -> Result<()> {
-    let stage = Stage::prepare(context).await?;
+pub(crate) async fn direct(context: &Context, input: Input, keep: bool, keys: DemoKeys) -> Result<()> {
+    let stage = Stage::prepare(context, keys).await?;
     let played = play(context, &stage, &input).await;
     let cleared = if keep { Ok(()) } else { stage.clear().await };
     let story = played?;
@@ -45,28 +48,42 @@ async fn play(context: &Context, stage: &Stage, input: &Input) -> Result<Story> 
     let (third, two_thirds, almost) = (files / 3, files * 2 / 3, files - files / 6);
     let mut story = Story::new(input, stage.store.bucket().address());
     let mut cost = Cost::default();
-    let leader = |name| Player::start(name, Role::Leader, &stage.text, input);
+    let leader = |name, node| Player::start(name, Role::Leader, &stage.text(node)?, input);
 
     story.tell(context, "the first leader loads a third of the files");
-    let mut first = leader("the first leader")?;
+    let mut first = leader("the first leader", "leader-1")?;
     first.answer().await?;
     story.loaded(&first.order(&format!("load 0 {third}")).await?);
     let checkpoint = complete(&mut first, &mut story, "first").await?;
-    let follower = Player::start("the follower", Role::Follower, &stage.text, input)?;
+    let follower = Player::start("the follower", Role::Follower, &stage.text("follower")?, input)?;
     let mut audience = Audience { player: follower, compared: Vec::new() };
     audience.sees(checkpoint).await?;
 
-    story.tell(context, "the keys are rotated, and it loads another third");
-    first.order("rotate").await?;
+    #[cfg(feature = "keyserver")]
+    let guest = Guest::revoke(context, stage, input, &mut story).await?;
+    #[cfg(feature = "keyserver")]
+    let rotated = guest.is_some();
+    #[cfg(not(feature = "keyserver"))]
+    let rotated = false;
+    if rotated {
+        story.tell(context, "the guest is revoked, and another third is loaded");
+    } else {
+        story.tell(context, "the keys are rotated, and it loads another third");
+        first.order("rotate").await?;
+    }
     story.loaded(&first.order(&format!("load {third} {two_thirds}")).await?);
     let checkpoint = complete(&mut first, &mut story, "first").await?;
     audience.sees(checkpoint).await?;
+    #[cfg(feature = "keyserver")]
+    if let Some(guest) = guest {
+        cost.add(guest.be_refused(stage, input, &mut story).await?);
+    }
     // Accepted, and in no checkpoint: its successor writes it again.
     first.order(&format!("load {two_thirds} {files}")).await?;
     first.stall()?;
 
     story.tell(context, "the first leader is stalled, and a second one takes over");
-    let mut second = leader("the second leader")?;
+    let mut second = leader("the second leader", "leader-2")?;
     second.answer().await?;
     story.loaded(&second.order(&format!("load {two_thirds} {almost}")).await?);
     let checkpoint = complete(&mut second, &mut story, "second").await?;
@@ -75,7 +92,7 @@ async fn play(context: &Context, stage: &Stage, input: &Input) -> Result<Story> 
     cost.add(second.kill().await?);
 
     story.tell(context, "the second leader was killed in the middle of its work, and a third one goes on");
-    let mut third_leader = leader("the third leader")?;
+    let mut third_leader = leader("the third leader", "leader-3")?;
     let ready = third_leader.answer().await?;
     story.survived = ready.get("files").and_then(Value::as_u64).unwrap_or(0);
     story.loaded(&third_leader.order(&format!("load {almost} {files}")).await?);
@@ -89,6 +106,9 @@ async fn play(context: &Context, stage: &Stage, input: &Input) -> Result<Story> 
     let word = |key: &str| error.and_then(|error| error.get(key)).and_then(Value::as_str).unwrap_or("").to_owned();
     (story.refusal_kind, story.refusal) = (word("kind"), word("message"));
     cost.add(first.quit().await?);
+
+    #[cfg(feature = "keyserver")]
+    super::guest::audit(stage, &mut story).await?;
 
     story.tell(context, "everything is written once more, and garbage is collected");
     third_leader.order(&format!("load 0 {third}")).await?;

@@ -51,6 +51,7 @@ impl Player {
         let role = match role {
             Role::Leader => "leader",
             Role::Follower => "follower",
+            Role::Guest => "guest",
         };
         let mut command = Command::new(program);
         command.args(["--json", "demo", "--role", role, "--input"]).arg(&input.directory).env("PLASTRON_STORE", store);

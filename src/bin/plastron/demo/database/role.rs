@@ -32,6 +32,8 @@ pub(crate) enum Role {
     Leader,
     /// Compares every checkpoint that it picks up with the files.
     Follower,
+    /// Picks up a checkpoint, and compares it, when it is told to.
+    Guest,
 }
 
 impl Role {
@@ -42,6 +44,7 @@ impl Role {
         match self {
             Self::Leader => lead(context, &store, &input, orders).await,
             Self::Follower => follow(context, &store, &input, orders).await,
+            Self::Guest => visit(context, &store, &input, orders).await,
         }
     }
 }
@@ -180,6 +183,35 @@ async fn follow(context: &Context, store: &Store, input: &Input, mut orders: Lin
                 _ => break,
             },
         }
+    }
+    follower.close().await;
+    answer(context, store, json!({ "ended": true })).await
+}
+
+/// Compares the checkpoint that there is at first, and again when it is told to; says so if it cannot pick up another.
+async fn visit(context: &Context, store: &Store, input: &Input, mut orders: Lines<BufReader<Receiver>>) -> Result<()> {
+    let opened = Follower::open_still(store.volume().await?).await;
+    let follower = match opened.map_err(plastron::Error::from) {
+        Ok(follower) => follower,
+        Err(error) => {
+            answer(context, store, failure(&error)).await?;
+            next(&mut orders).await?;
+            return answer(context, store, json!({ "ended": true })).await;
+        }
+    };
+    let compared = compare(&follower, &follower.checkpoint(), input).await?;
+    answer(context, store, compared).await?;
+    while let Some(order) = next(&mut orders).await? {
+        let done = match order.as_str() {
+            "advance" => match follower.advance().await.map_err(plastron::Error::from) {
+                Ok(_) => compare(&follower, &follower.checkpoint(), input).await?,
+                Err(error) => failure(&error),
+            },
+            "compare" => compare(&follower, &follower.checkpoint(), input).await?,
+            "quit" => break,
+            _ => return Err(Failure::usage(format!("a guest knows no order '{order}'"))),
+        };
+        answer(context, store, done).await?;
     }
     follower.close().await;
     answer(context, store, json!({ "ended": true })).await

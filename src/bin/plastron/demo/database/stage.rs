@@ -6,22 +6,28 @@ use plastron::{Bucket, Config, Provider, Store, StoreOptions};
 
 use tempfile::TempDir;
 
+#[cfg(feature = "keyserver")]
+use super::realm::DemoRealm;
 use crate::context::Context;
+use crate::demo::DemoKeys;
 use crate::failure::{Failure, Result};
 
 /// Where the demo plays.
 pub(super) struct Stage {
-    /// What every process opens.
-    pub(super) text: String,
+    /// What every process opens, but for its keys if they are with a keyserver.
+    config: Config,
     /// The same, opened by the director.
     pub(super) store: Store,
+    /// The keyserver, if the demo has one.
+    #[cfg(feature = "keyserver")]
+    pub(super) realm: Option<DemoRealm>,
     _scratch: TempDir,
 }
 
 impl Stage {
     /// The store that was named, under a prefix of the demo's own, or a local directory; with a keyring of the demo's own unless the
     /// store has keys.
-    pub(super) async fn prepare(context: &Context) -> Result<Self> {
+    pub(super) async fn prepare(context: &Context, keys: DemoKeys) -> Result<Self> {
         let make = || tempfile::Builder::new().prefix("plastron-demo-").tempdir();
         let scratch = tokio::task::spawn_blocking(make)
             .await?
@@ -58,7 +64,17 @@ impl Stage {
                 config
             }
         };
-        if !config.contains("key_management") {
+        #[cfg(feature = "keyserver")]
+        let realm = match keys {
+            DemoKeys::Keyserver if config.contains("key_management") => {
+                return Err(Failure::usage(
+                    "the store string has a key_management=(…) of its own: leave it out, or --keys",
+                ));
+            }
+            DemoKeys::Keyserver => Some(DemoRealm::start(scratch.path().join("keyserver")).await?),
+            DemoKeys::File => None,
+        };
+        if keys == DemoKeys::File && !config.contains("key_management") {
             for (key, value) in [
                 ("key_management.name", "file".to_owned()),
                 ("key_management.config.path", path("keyring")?),
@@ -78,9 +94,31 @@ impl Stage {
                 config.set(key, value).map_err(wrong)?;
             }
         }
-        let text = config.to_string();
-        let store = context.open_with(StoreOptions::from_config(&config)?).await?;
-        Ok(Self { text, store, _scratch: scratch })
+        #[cfg(feature = "keyserver")]
+        let directors = match &realm {
+            Some(realm) => realm.store_of(&config, "director")?,
+            None => config.clone(),
+        };
+        #[cfg(not(feature = "keyserver"))]
+        let directors = config.clone();
+        let store = context.open_with(StoreOptions::from_config(&directors)?).await?;
+        Ok(Self {
+            config,
+            store,
+            #[cfg(feature = "keyserver")]
+            realm,
+            _scratch: scratch,
+        })
+    }
+
+    /// What the process opens that plays that node.
+    pub(super) fn text(&self, node: &str) -> Result<String> {
+        #[cfg(feature = "keyserver")]
+        if let Some(realm) = &self.realm {
+            return Ok(realm.store_of(&self.config, node)?.to_string());
+        }
+        let _ = node;
+        Ok(self.config.to_string())
     }
 
     /// Removes everything under the demo's prefix.

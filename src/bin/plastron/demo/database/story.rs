@@ -62,6 +62,9 @@ pub(super) struct Story {
     removed: (u64, u64),
     reached: (u64, u64),
     pub(super) inspection: Inspection,
+    /// What became of the guest, if the keys are with a keyserver.
+    #[cfg(feature = "keyserver")]
+    pub(super) revocation: Option<super::revocation::Revocation>,
     pub(super) cost: Cost,
     pub(super) elapsed: Duration,
 }
@@ -123,6 +126,8 @@ impl Story {
             removed: (0, 0),
             reached: (0, 0),
             inspection: Inspection::default(),
+            #[cfg(feature = "keyserver")]
+            revocation: None,
             cost: Cost::default(),
             elapsed: Duration::ZERO,
         }
@@ -188,6 +193,8 @@ impl Story {
         if self.removed.0 == 0 {
             wrong.push("no garbage was collected".to_owned());
         }
+        #[cfg(feature = "keyserver")]
+        wrong.extend(self.revocation.iter().flat_map(super::revocation::Revocation::wrong));
         wrong.extend(self.inspection.faults.iter().map(ToString::to_string));
         wrong
     }
@@ -207,6 +214,10 @@ impl Story {
             })
         };
         let wrong = self.wrong();
+        #[cfg(feature = "keyserver")]
+        let revocation = self.revocation.as_ref().map(super::revocation::Revocation::record);
+        #[cfg(not(feature = "keyserver"))]
+        let revocation = Value::Null;
         json!({
             "input": self.input,
             "store": self.store,
@@ -222,6 +233,7 @@ impl Story {
                 "checkpoints": self.inspection.checkpoints, "records": self.inspection.records, "bytes": self.inspection.bytes,
                 "faults": self.inspection.faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
             },
+            "revocation": revocation,
             "requests": self.cost.requests,
             "bytes_up": self.cost.bytes_up,
             "s3_usd": self.cost.s3_usd,
@@ -270,6 +282,10 @@ impl Story {
             ]);
         }
         text += &table.render();
+        #[cfg(feature = "keyserver")]
+        let guests = self.revocation.as_ref().map(super::revocation::Revocation::text).unwrap_or_default();
+        #[cfg(not(feature = "keyserver"))]
+        let guests = String::new();
         text += "\nThe keys were rotated after the first checkpoint. The first leader was stalled after the second one, with work that no \
                  checkpoint had; the second was killed in the middle of its work; ";
         text += &format!("the third found all {} files that had been acknowledged.\n", self.survived);
@@ -281,6 +297,7 @@ impl Story {
             self.reached.0,
             quantity::bytes(self.reached.1)
         );
+        text += &guests;
         text += &format!("Inspected: {}.\n", self.inspection);
         text += &format!(
             "All of it took {:.1} s, {} requests and {} sent; on S3 the requests would have cost ${:.6} ({}, {}).\n",
