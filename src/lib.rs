@@ -42,6 +42,7 @@
 //! was attempted, on which object, what went wrong and what to do.
 //!
 //! # Features
+//! `ickpt` and `etcd` are the registries beside the bucket itself;
 //! `s3`, `azure`, `gcp` are the providers beside `dir` and `memory`; `aws-chain` finds AWS credentials where the AWS tools do;
 //! `command` builds the `plastron` command. All are on by default.
 
@@ -50,6 +51,7 @@ pub mod checkpoint;
 mod error;
 mod file_system;
 pub mod page_log;
+mod registries;
 mod registry_options;
 mod store;
 mod store_stats;

@@ -14,6 +14,7 @@ use clap::Args;
 
 use crate::context::Context;
 use crate::failure::Result;
+use database::Setting;
 use database::role::Role;
 use files::Files;
 use input::Input;
@@ -28,6 +29,9 @@ Without --store the bucket is a local directory, made for the demo and removed a
 a prefix of its own that begins with plastron-demo-, and is removed at the end unless --keep is given; if the demo is interrupted it
 stays. A store string without key_management gets a keyring of the demo's own.
 
+With --registry the registry is another one than the store string says: bucket, or the settings of one, as they stand in the brackets of
+registry=(…). It must keep nothing yet under that key or URL, and forgets the demo at the end. With --step every act waits for Enter.
+
 With --files it only stores the files as objects, drops the cache, reads everything back cold and then warm, and compares.
 
 It exits with 7 if a single byte differs, or anything is not as it should be. With --json the result is one object.
@@ -36,7 +40,13 @@ Examples:
   plastron demo
   plastron demo --input ~/pictures
   plastron demo --files
-  plastron --store 's3://my-bucket/scratch?region=eu-central-1' --json demo --input data/";
+  plastron --store 's3://my-bucket/scratch?region=eu-central-1' --json demo --input data/
+  plastron demo --registry bucket
+  plastron demo --registry 'name=etcd,endpoints=[\"http://127.0.0.1:2379\"]'
+  plastron demo --registry 'name=ickpt,urls=[\"http://a:33123\",\"http://b:33123\",\"http://c:33123\"],storage_url=\"https://swift/v1/AUTH_db/volume/checkpoint\",auth_token=…'
+
+A token or password is better kept out of the arguments, which other users see: name the registry in PLASTRON_STORE then, and say
+--registry ickpt, or nothing.";
 
 /// Options of `demo`.
 #[derive(Debug, Args)]
@@ -49,6 +59,14 @@ pub(crate) struct Demo {
     /// Only store files and read them back
     #[arg(long)]
     files: bool,
+
+    /// Who knows the latest checkpoint: bucket, ickpt or etcd, which takes the settings from the store string, or the settings themselves
+    #[arg(long, value_name = "NAME|SETTINGS", conflicts_with = "files")]
+    registry: Option<String>,
+
+    /// Wait for Enter before each act
+    #[arg(long, conflicts_with = "files")]
+    step: bool,
 
     /// Leave everything in the bucket
     #[arg(long)]
@@ -77,7 +95,8 @@ impl Demo {
         }
         let keep = self.keep && context.has_store();
         if !self.files {
-            return Box::pin(database::direct(context, input, keep)).await;
+            let setting = Setting { registry: self.registry, step: self.step, keep };
+            return Box::pin(database::direct(context, input, setting)).await;
         }
         let play = Files::prepare(context, input, self.jobs.into()).await?;
         let outcome = play.run(context).await;

@@ -6,10 +6,11 @@
 
 mod director;
 mod manifest;
+mod pace;
 mod pages;
 mod player;
 pub(crate) mod role;
 mod stage;
 mod story;
 
-pub(crate) use director::direct;
+pub(crate) use director::{Setting, direct};
