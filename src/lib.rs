@@ -42,6 +42,7 @@
 //! was attempted, on which object, what went wrong and what to do.
 //!
 //! # Features
+//! `ickpt` and `etcd` are the registries beside the bucket itself;
 //! `s3`, `azure`, `gcp` are the providers beside `dir` and `memory`; `aws-chain` finds AWS credentials where the AWS tools do;
 //! `keyserver` is the key module of that name; `command` builds the `plastron` command. All are on by default.
 
@@ -51,6 +52,7 @@ mod error;
 mod file_system;
 mod key_modules;
 pub mod page_log;
+mod registries;
 mod registry_options;
 mod store;
 mod store_stats;

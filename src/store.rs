@@ -9,10 +9,11 @@ use std::sync::Arc;
 use plastron_cache::{Cache, CacheOptions};
 use plastron_config::{Config, Schema};
 use plastron_keys::{KeyEnvironment, KeyManagement};
+use plastron_registry::Registries as _;
 use plastron_sources::{Bucket, BucketOptions};
 use tokio::runtime::Handle;
 
-use crate::checkpoint::{Follower, History, Leader, RetentionOptions, Volume};
+use crate::checkpoint::{CheckpointFault, Follower, History, Leader, RetentionOptions, Volume};
 use crate::error::{Fault, Result};
 use crate::file_system::FileSystem;
 use crate::key_modules::key_modules;
@@ -217,15 +218,15 @@ impl Store {
     /// What the database in this store is opened from. Its key module is opened here, anew by every call.
     ///
     /// # Errors
-    /// `Unauthorized` for a master key that is missing or wrong; as [`KeyManagement::open`].
+    /// `Unauthorized` for a master key that is missing or wrong; as [`KeyManagement::open`]; `Invalid` for addresses and files of the registry
+    /// that can't be used; `Unsupported` for a registry that is not built in.
     pub async fn volume(&self) -> Result<Volume> {
         let database = &self.database;
         let keys = database.key_management.open().await?;
-        let (registry, turtles) = database.registry.open(self.bucket());
-        let mut volume = Volume::new(self.bucket().clone(), database.registry.owner());
+        let volume = Volume::new(self.bucket().clone(), database.registry.owner());
+        let mut volume = volume.with_registries(Arc::new(database.registry.clone())).await?;
         volume.cache = self.cache().cloned();
         volume.keys = keys;
-        (volume.registry, volume.turtles) = (registry, turtles);
         volume.page_log = database.page_log.clone();
         volume.retention = database.retention.clone();
         Ok(volume)
@@ -271,6 +272,16 @@ impl Store {
     /// As [`Store::volume`].
     pub async fn history(&self) -> Result<History> {
         Ok(History::new(self.volume().await?))
+    }
+
+    /// Has the registry forget the database that was in this store, all of whose objects were removed, so that another may begin in its place. Nothing is
+    /// to be done where the bucket itself is the registry.
+    ///
+    /// # Errors
+    /// `Invalid` if something of it is still there; those of the registry.
+    pub async fn forget_database(&self) -> Result<()> {
+        let forgotten = self.database.registry.forget(self.bucket()).await;
+        Ok(forgotten.map_err(CheckpointFault::from)?)
     }
 
     /// Opens a cache on this runtime, where blocking is allowed: for a file system that is put together from parts.

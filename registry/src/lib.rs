@@ -36,7 +36,8 @@
 //! | --- | --- |
 //! | publish as a leader | [`Leadership`] |
 //! | follow | [`CheckpointRegistry::read`], [`CheckpointRegistry::watch`] |
-//! | list, read a chosen one, remove | [`BucketRegistry::turtles`], [`BucketRegistry::turtle`], [`BucketRegistry::remove`] |
+//! | list, read a chosen one, remove | [`TurtleHistory`] |
+//! | open the registry of a database | [`Registries`], [`RegisterRegistry::over_bucket`] |
 //! | read and write the formats | [`TurtleObject`], [`Turtle`], [`TurtlePage`], [`CheckpointString`], [`Pin`] |
 //! | write a registry | [`CheckpointRegistry`] |
 //!
@@ -56,8 +57,10 @@ mod leadership;
 mod pin;
 mod polling;
 mod register;
+mod registries;
 mod settings;
 mod turtle;
+mod turtle_history;
 mod turtle_object;
 mod turtle_page;
 mod version;
@@ -74,7 +77,9 @@ pub use register::{EtcdOptions, EtcdRegister};
 #[cfg(feature = "ickpt")]
 pub use register::{IckptOptions, IckptRegister};
 pub use register::{RegisterFault, RegisterRegistry, SwapRegister, Swapped};
+pub use registries::{BucketRegistries, OpenedRegistry, Registries};
 pub use turtle::{Ancestor, KekRef, MAX_ANCESTORS, MAX_METADATA_BYTES, Retention, Turtle};
+pub use turtle_history::TurtleHistory;
 pub use turtle_object::{MAX_CONTENT_BYTES, MAX_OWNER_BYTES, MAX_TURTLE_BYTES, TurtleObject};
 pub use turtle_page::{KeyProvider, TurtlePage};
 pub use version::{Acquired, Fence, Guarantees, Version, Versioned};

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt;
-use plastron_registry::{Acquired, BucketRegistry, CheckpointRegistry, ErrorKind, Leadership, Version};
+use futures::{StreamExt, TryStreamExt};
+use plastron_registry::{
+    Acquired, BucketRegistry, CheckpointRegistry, ErrorKind, Leadership, OpenedRegistry, TurtleHistory, Version,
+};
 use plastron_sources::{Bucket, BucketOptions};
 
 /// A new, empty volume, as two handles that know nothing of each other, as two processes have them.
@@ -15,31 +17,39 @@ struct Volume {
     name: &'static str,
     one: Arc<dyn CheckpointRegistry>,
     two: Arc<dyn CheckpointRegistry>,
+    /// The turtles, as yet another process sees them.
+    turtles: Arc<dyn TurtleHistory>,
+    /// Where turtle objects are.
+    bucket: Bucket,
     /// What it stands on, to be kept as long.
     _ground: Box<dyn Any + Send>,
 }
 
-fn bucket_registry(bucket: Bucket) -> Arc<dyn CheckpointRegistry> {
-    Arc::new(BucketRegistry::new(bucket).polling(Duration::from_millis(5), Duration::from_millis(20)))
+fn bucket_registry(bucket: &Bucket) -> OpenedRegistry {
+    let registry = BucketRegistry::new(bucket.clone()).polling(Duration::from_millis(5), Duration::from_millis(20));
+    OpenedRegistry { registry: Arc::new(registry.clone()), turtles: Arc::new(registry) }
+}
+
+async fn memory() -> Bucket {
+    Bucket::open(BucketOptions::parse("source=memory_store").unwrap()).await.unwrap()
+}
+
+impl Volume {
+    fn new(name: &'static str, open: impl Fn() -> (OpenedRegistry, Bucket), ground: Box<dyn Any + Send>) -> Self {
+        let ((one, _), (two, _), (third, bucket)) = (open(), open(), open());
+        Self { name, one: one.registry, two: two.registry, turtles: third.turtles, bucket, _ground: ground }
+    }
 }
 
 /// A new, empty volume of every registry.
 async fn volumes() -> Vec<Volume> {
-    let memory = Bucket::open(BucketOptions::parse("source=memory_store").unwrap()).await.unwrap();
+    let shared = memory().await;
     let directory = tempfile::tempdir().unwrap();
-    let open = async || {
-        let text = format!("source=dir_store,bucket=\"{}\",bucket_prefix=db/", directory.path().display());
-        Bucket::open(BucketOptions::parse(&text).unwrap()).await.unwrap()
-    };
-    let (one, two) = (bucket_registry(open().await), bucket_registry(open().await));
+    let text = format!("source=dir_store,bucket=\"{}\",bucket_prefix=db/", directory.path().display());
+    let dir = Bucket::open(BucketOptions::parse(&text).unwrap()).await.unwrap();
     let mut all = vec![
-        Volume {
-            name: "bucket, memory",
-            one: bucket_registry(memory.clone()),
-            two: bucket_registry(memory),
-            _ground: Box::new(()),
-        },
-        Volume { name: "bucket, dir", one, two, _ground: Box::new(directory) },
+        Volume::new("bucket, memory", || (bucket_registry(&shared), shared.clone()), Box::new(())),
+        Volume::new("bucket, dir", || (bucket_registry(&dir), dir.clone()), Box::new(directory)),
     ];
     #[cfg(feature = "ickpt")]
     for count in [1, 3] {
@@ -51,9 +61,9 @@ async fn volumes() -> Vec<Volume> {
 }
 
 #[cfg(any(feature = "ickpt", feature = "etcd"))]
-fn registry(register: impl plastron_registry::SwapRegister) -> Arc<dyn CheckpointRegistry> {
-    let registry = plastron_registry::RegisterRegistry::new(register);
-    Arc::new(registry.polling(Duration::from_millis(5), Duration::from_millis(20)))
+fn registry(register: impl plastron_registry::SwapRegister, bucket: &Bucket) -> OpenedRegistry {
+    let polling = (Duration::from_millis(5), Duration::from_millis(20));
+    plastron_registry::RegisterRegistry::over_bucket(Arc::new(register), bucket, polling)
 }
 
 /// A group of instances, in this process.
@@ -75,14 +85,12 @@ async fn ickpt(count: usize) -> Volume {
         urls.push(format!("http://{}", service.address()));
         ground.push((service, folder));
     }
-    let open = || registry(IckptRegister::open(IckptOptions::new(urls.clone(), storage_url.clone(), WRITER)).unwrap());
-    let (one, two) = (open(), open());
-    Volume {
-        name: if count == 1 { "ickpt, one" } else { "ickpt, three" },
-        one,
-        two,
-        _ground: Box::new((ground, store)),
-    }
+    let bucket = memory().await;
+    let open = || {
+        let options = IckptOptions::new(urls.clone(), storage_url.clone(), WRITER);
+        (registry(IckptRegister::open(options).unwrap(), &bucket), bucket.clone())
+    };
+    Volume::new(if count == 1 { "ickpt, one" } else { "ickpt, three" }, open, Box::new((ground, store)))
 }
 
 /// A key of real etcd.
@@ -93,9 +101,12 @@ async fn etcd() -> Volume {
     use plastron_sources::clock::{Entropy as _, SystemEntropy};
     let etcd = endpoint(Server::Etcd).await.unwrap();
     let key = format!("plastron/{:016x}", SystemEntropy::default().next_u64());
-    let open = || registry(EtcdRegister::open(EtcdOptions::new(etcd.other_urls.clone(), key.clone())).unwrap());
-    let (one, two) = (open(), open());
-    Volume { name: "etcd", one, two, _ground: Box::new(()) }
+    let bucket = memory().await;
+    let open = || {
+        let options = EtcdOptions::new(etcd.other_urls.clone(), key.clone());
+        (registry(EtcdRegister::open(options).unwrap(), &bucket), bucket.clone())
+    };
+    Volume::new("etcd", open, Box::new(()))
 }
 
 fn text(text: &str) -> Bytes {
@@ -232,5 +243,79 @@ async fn a_leader_goes_on_over_what_it_does_not_know_to_have_published() {
         assert_eq!(second.content, Some(text("c")));
         assert_eq!(leader.publish(text("d")).await.unwrap_err().kind(), ErrorKind::Fenced);
         assert!(leader.is_fenced());
+    }
+}
+
+#[tokio::test]
+async fn history_holds_what_was_published_and_not_what_was_refused() {
+    for Volume { name, one, two, turtles, bucket, .. } in volumes().await {
+        assert!(turtles.turtles().try_collect::<Vec<_>>().await.unwrap().is_empty(), "{name}");
+        let mut first = Leadership::open(Arc::clone(&one), "one").await.unwrap();
+        for content in ["a", "b", "c", "d", "e", "f"] {
+            first.publish(text(content)).await.unwrap();
+        }
+        let mut second = Leadership::open(Arc::clone(&two), "two").await.unwrap();
+        assert_eq!(first.publish(text("lost")).await.unwrap_err().kind(), ErrorKind::Fenced, "{name}");
+        second.publish(text("g")).await.unwrap();
+        let listed: Vec<_> = turtles.turtles().try_collect().await.unwrap();
+        assert_eq!(
+            listed.iter().map(|turtle| turtle.sequence).collect::<Vec<_>>(),
+            (1..=9).collect::<Vec<_>>(),
+            "{name}"
+        );
+        for turtle in &listed {
+            let size = bucket.system().head(&turtle.name).await.unwrap().size;
+            assert_eq!(turtle.size, size, "{name}: {}", turtle.name);
+            let content =
+                turtles.turtle(turtle.sequence).await.unwrap().map(|found| (found.version.epoch, found.content));
+            let expected = [None, Some((1, "a")), Some((1, "b")), Some((1, "c")), Some((1, "d")), Some((1, "e"))];
+            let later = [Some((1, "f")), Some((2, "f")), Some((2, "g"))];
+            let expected = [&expected[..], &later].concat()[turtle.sequence as usize - 1];
+            assert_eq!(content, expected.map(|(epoch, content)| (epoch, text(content))), "{name}: {}", turtle.sequence);
+        }
+        // The oldest first, as GC does; the newest never.
+        for sequence in 1..=4 {
+            assert!(turtles.remove(sequence).await.unwrap(), "{name}: {sequence}");
+        }
+        assert!(!turtles.remove(4).await.unwrap(), "{name}: it is gone already");
+        assert_eq!(turtles.remove(9).await.unwrap_err().kind(), ErrorKind::Invalid, "{name}");
+        for sequence in [4, 10] {
+            assert_eq!(turtles.turtle(sequence).await.unwrap_err().kind(), ErrorKind::NotFound, "{name}: {sequence}");
+        }
+        let left: Vec<_> = turtles.turtles().map_ok(|turtle| turtle.sequence).try_collect().await.unwrap();
+        assert_eq!(left, [5, 6, 7, 8, 9], "{name}");
+        second.publish(text("h")).await.unwrap();
+        assert_eq!(turtles.turtle(10).await.unwrap().unwrap().content, text("h"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn those_who_lost_a_takeover_leave_nothing_that_counts() {
+    for Volume { name, one, two, turtles, bucket, .. } in volumes().await {
+        let mut tasks = Vec::new();
+        for number in 0..8 {
+            let registry = if number % 2 == 0 { Arc::clone(&one) } else { Arc::clone(&two) };
+            tasks.push(tokio::spawn(async move {
+                let mut leader = Leadership::open(registry, &format!("leader {number}")).await.unwrap();
+                leader.publish(text(&format!("of {number}"))).await
+            }));
+        }
+        let mut done = 0;
+        for task in tasks {
+            match task.await.unwrap() {
+                Ok(_) => done += 1,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Fenced, "{name}: {error}"),
+            }
+        }
+        assert!(done > 0, "{name}");
+        let newest = one.read().await.unwrap().unwrap().version.sequence;
+        let listed: Vec<_> = turtles.turtles().map_ok(|turtle| turtle.sequence).try_collect().await.unwrap();
+        assert_eq!(listed, (1..=newest).collect::<Vec<_>>(), "{name}: a history without gaps, and each number once");
+        for sequence in 1..newest {
+            turtles.turtle(sequence).await.unwrap();
+            turtles.remove(sequence).await.unwrap();
+        }
+        let objects = bucket.system().list("_plastron/turtle/", plastron_sources::ListOptions::default());
+        assert_eq!(objects.try_collect::<Vec<_>>().await.unwrap().len(), 1, "{name}: attempts go with their number");
     }
 }

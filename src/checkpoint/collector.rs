@@ -111,10 +111,10 @@ impl Collector {
         let turtles: Vec<ListedTurtle> = self.volume.turtles.turtles().try_collect().await?;
         let superseded = self.retain(&newest, &turtles, now, &mut marked).await?;
         report.retained_checkpoints = marked.retained;
-        for (sequence, size) in superseded {
+        for ListedTurtle { sequence, size, name, .. } in superseded {
             if self.dry_run || self.remove_turtle(sequence).await? {
                 report.removed_turtles += 1;
-                report.count(ListedTurtle::object_name(sequence), size);
+                report.count(name, size);
             }
         }
         let pins = Pins::read(&self.volume, self.volume.retention.window).await?;
@@ -225,7 +225,7 @@ impl Collector {
         turtles: &[ListedTurtle],
         now: SystemTime,
         marked: &mut Marked,
-    ) -> Result<Vec<(u64, u64)>, CheckpointFault> {
+    ) -> Result<Vec<ListedTurtle>, CheckpointFault> {
         let rule = newest.turtle.retention;
         let kept_for = Duration::from_secs(rule.seconds).max(self.volume.retention.window);
         marked.add(&self.volume, newest).await?;
@@ -243,7 +243,7 @@ impl Collector {
             // Without a next one it would be the newest, which is above.
             let recent = since.is_none_or(|since| now.duration_since(since).map_or(true, |age| age < kept_for));
             if !recent && checkpoints.len() >= rule.checkpoints as usize {
-                past.push((turtle.sequence, turtle.size));
+                past.push(turtle.clone());
                 continue;
             }
             match self.read(&mut reads, turtle.sequence).await {
@@ -258,7 +258,7 @@ impl Collector {
                 // Removed meanwhile by another collector, or part of no history: it is past when the window has passed.
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     if !recent {
-                        past.push((turtle.sequence, turtle.size));
+                        past.push(turtle.clone());
                     }
                 }
                 Err(error) => return Err(error.into()),

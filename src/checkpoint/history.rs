@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::stream::{StreamExt, TryStreamExt};
 use plastron_config::ErrorKind;
-use plastron_registry::{Ancestor, BucketRegistry, CheckpointRegistry, Leadership, ListedTurtle, Turtle, Versioned};
+use plastron_registry::{Ancestor, Leadership, ListedTurtle, OpenedRegistry, Turtle, Versioned};
 
 use super::CheckpointFault;
 use super::checkpoint_info::CheckpointInfo;
@@ -122,7 +122,8 @@ impl History {
     ///
     /// # Errors
     /// `Invalid` for the prefix of this database or one that no name can begin with; `AlreadyExists` if there is a database under it;
-    /// `NotFound` for a checkpoint that is not retained; those of bucket and registry.
+    /// `NotFound` for a checkpoint that is not retained; those of bucket and registry, also `Invalid` if the registry has the same place for both: its
+    /// `key` or `storage_url` must name the prefix.
     pub async fn clone_to(&self, sequence: u64, prefix: &str) -> Result<CheckpointInfo, CheckpointFault> {
         let own = self.volume.bucket.options().prefix.clone();
         if prefix == own {
@@ -131,9 +132,9 @@ impl History {
             )));
         }
         let target = self.volume.bucket.at_prefix(prefix)?;
-        let registry = BucketRegistry::new(target);
+        let OpenedRegistry { registry, turtles } = self.volume.registries.open(&target).await?;
         let published = self.require(sequence).await?;
-        if registry.turtles().try_next().await?.is_some() {
+        if turtles.turtles().try_next().await?.is_some() {
             return Err(CheckpointFault::Bucket(plastron_sources::Error::new(
                 "clone to",
                 prefix,
@@ -156,7 +157,6 @@ impl History {
             }
             volume.put_pin(&pin).await?;
         }
-        let registry: Arc<dyn CheckpointRegistry> = Arc::new(registry);
         let mut leadership = Leadership::open(registry, &self.volume.owner).await?;
         if leadership.content().is_some() {
             return Err(CheckpointFault::Invalid(format!(

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use plastron_cache::Cache;
 use plastron_keys::KeyManagement;
-use plastron_registry::{Ancestor, BucketRegistry, CheckpointRegistry, Pin};
+use plastron_registry::{
+    Ancestor, BucketRegistries, BucketRegistry, CheckpointRegistry, OpenedRegistry, Pin, Registries, TurtleHistory,
+};
 use plastron_sources::Bucket;
 use plastron_sources::clock::{Clock, Entropy};
 use plastron_sources::failpoint::{Failpoint, reach};
@@ -25,8 +27,10 @@ pub struct Volume {
     pub keys: KeyManagement,
     /// Who knows the latest checkpoint.
     pub registry: Arc<dyn CheckpointRegistry>,
-    /// Where turtle objects are listed.
-    pub turtles: BucketRegistry,
+    /// The turtles that are there.
+    pub turtles: Arc<dyn TurtleHistory>,
+    /// What opens the registry of a clone.
+    pub registries: Arc<dyn Registries>,
     /// How the page log works.
     pub page_log: PageLogOptions,
     /// How long checkpoints are kept.
@@ -44,11 +48,22 @@ impl Volume {
             cache: None,
             keys: KeyManagement::none(),
             registry: Arc::new(turtles.clone()),
-            turtles,
+            turtles: Arc::new(turtles),
+            registries: Arc::new(BucketRegistries),
             page_log: PageLogOptions::new(),
             retention: RetentionOptions::new(),
             owner: owner.into(),
         }
+    }
+
+    /// The same with the registry that `registries` has for it.
+    ///
+    /// # Errors
+    /// Those of [`Registries::open`].
+    pub async fn with_registries(mut self, registries: Arc<dyn Registries>) -> Result<Self, CheckpointFault> {
+        let OpenedRegistry { registry, turtles } = registries.open(&self.bucket).await?;
+        (self.registry, self.turtles, self.registries) = (registry, turtles, registries);
+        Ok(self)
     }
 
     /// Where the database is, for people.

@@ -125,6 +125,43 @@ const SETTINGS: &[Row<'_>] = &[
         Invalid,
         "bucket takes a text, not a list (put it in double quotes if the brackets belong to it) (line 1, column 76)",
     ),
+    (
+        "registry=(name=swift)",
+        Invalid,
+        "registry.name takes one of bucket, ickpt, etcd, not 'swift' (line 1, column 84)",
+    ),
+    ("registry=(name=ickpt)", Invalid, "registry=(name=ickpt).urls is missing"),
+    (
+        "registry=(name=ickpt,urls=[\"http://a:1\"],auth_token=t)",
+        Invalid,
+        "registry=(name=ickpt).storage_url is missing",
+    ),
+    (
+        "registry=(name=ickpt,urls=[\"http://a:1\"],storage_url=\"http://s/o\")",
+        Invalid,
+        "registry=(name=ickpt).auth_token is missing",
+    ),
+    ("registry=(name=etcd)", Invalid, "registry=(name=etcd).endpoints is missing"),
+    (
+        "registry=(name=etcd,endpoint=\"http://a:1\")",
+        Invalid,
+        "'endpoint' is not a setting of registry; did you mean 'endpoints'? (line 1, column 89)",
+    ),
+    (
+        "registry=(name=etcd,endpoints=[\"http://a:1\"],urls=[\"http://a:1\"])",
+        Invalid,
+        "'urls' is not a setting of registry=(name=etcd); its settings are name, poll_least, poll_most, owner, endpoints, key, user, password, cert_file, key_file, ca_file, timeout (line 1, column 114)",
+    ),
+    (
+        "registry=(urls=[\"http://a:1\"])",
+        Invalid,
+        "'urls' is not a setting of registry=(name=bucket); its settings are name, poll_least, poll_most, owner (line 1, column 79)",
+    ),
+    (
+        "registry=(name=etcd,endpoints=[\"http://a:1\"],timeout=0)",
+        Invalid,
+        "registry.timeout takes 10ms to 10min, not '0' (line 1, column 122)",
+    ),
 ];
 
 #[tokio::test]
@@ -133,5 +170,5 @@ async fn settings_that_cannot_be() {
     for row in SETTINGS {
         table.row(*row, Store::open(&format!("{S3},{}", row.0)).await, "");
     }
-    table.finish(39);
+    table.finish(48);
 }

@@ -97,6 +97,26 @@ fn right(address: &str, files: &std::path::Path) -> Vec<String> {
     tokens.iter().map(string).collect()
 }
 
+/// Registries at `address`, with secrets where they belong and where they don't.
+fn registries(address: &str) -> Vec<String> {
+    let host = address.strip_prefix("http://").unwrap();
+    let ickpt = |url: &str, storage_url: &str, token: &str| {
+        format!("name=ickpt,urls=[\"{url}\"],storage_url=\"{storage_url}\",auth_token={},timeout=2s", quoted(token))
+    };
+    let storage_url = format!("{address}/v1/AUTH_a/c/o");
+    vec![
+        ickpt(address, &storage_url, BEARER),
+        ickpt(address, &storage_url, SESSION_TOKEN),
+        ickpt(&format!("http://u:{PASSWORD}@{host}"), &storage_url, BEARER),
+        ickpt(address, &format!("http://u:{PASSWORD}@{host}/v1/AUTH_a/c/o"), BEARER),
+        ickpt(address, &format!("{storage_url}?token={PASSWORD}"), BEARER),
+        format!("name=etcd,endpoints=[\"{address}\"],user=u,password={PASSWORD},timeout=2s"),
+        format!("name=etcd,endpoints=[\"{address}\"],user=u,password={},timeout=2s", quoted(SECRET_KEY)),
+        format!("name=etcd,endpoints=[\"http://u:{PASSWORD}@{host}\"],timeout=2s"),
+        format!("name=etcd,endpoints=[\"{address}\"],password={PASSWORD}"),
+    ]
+}
+
 /// Strings with secrets where they do not belong, and with mistakes around them.
 fn wrong() -> Vec<String> {
     let (key, sas) = (account_key(), shared_access_signature());
@@ -117,6 +137,10 @@ fn wrong() -> Vec<String> {
         format!("source=s3_store,bucket=pages,endpoint=\"{SECRET_KEY}\""),
         format!("source=s3_store,bucket=\"pages;eu;AKPLANTED;{SECRET_KEY}\""),
         format!("source=gcp_store,bucket=pages,endpoint=\"user:{PASSWORD}@host\""),
+        format!("source=dir_store,bucket=pages,registry=(name=bucket,auth_token={PASSWORD})"),
+        format!("source=dir_store,bucket=pages,registry=(name=ickpt,auth_token={PASSWORD})"),
+        format!("source=dir_store,bucket=pages,registry=(name=etcd,user=u,passwrd={PASSWORD})"),
+        format!("source=dir_store,bucket=pages,registry=(name=etcd,auth_token={PASSWORD},endpoints=[\"http://a:1\"])"),
     ];
     for token in [
         s3.clone(),
@@ -265,6 +289,28 @@ async fn no_error_no_debug_print_and_no_log_line_holds_a_secret() {
         assert!(opened.is_err(), "{text}");
         heard.result(opened);
         said.push((text, heard));
+    }
+
+    for registry in registries(&server.address) {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("source=dir_store,bucket=\"{}\",registry=({registry})", folder.path().display());
+        let mut heard = Said::default();
+        heard.display(&Config::parse_store(&text).unwrap().redacted());
+        heard.debug(&StoreOptions::parse(&text).unwrap());
+        let store = Store::open(&text).await.unwrap();
+        heard.debug(&store);
+        for mood in Mood::BAD.into_iter().chain([Mood::Good]) {
+            server.set(mood);
+            heard.result(store.volume().await);
+            heard.result(store.leader().await);
+            heard.result(store.follower().await);
+            heard.result(store.forget_database().await);
+            if let Ok(history) = store.history().await {
+                heard.debug(&history);
+                heard.result(history.list().await.map_err(Error::from));
+            }
+        }
+        said.push((registry, heard));
     }
 
     let search = Search::new(server.sent());

@@ -44,8 +44,11 @@ impl CheckpointStore {
             options,
             counts: Arc::clone(&counts),
         };
-        let thread = std::thread::Builder::new().name("ickpt-engine".to_owned()).spawn(move || engine.run(waiting));
-        let thread = thread.map_err(|error| Error::new("start", "the engine's thread", Fault::Io(error)))?;
+        let failed = |error| Error::new("start", "the engine's threads", Fault::Io(error));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(failed)?;
+        let writer = engine.start_writer().map_err(failed)?;
+        let run = move || engine.run(&runtime, writer, waiting);
+        let thread = std::thread::Builder::new().name("ickpt-engine".to_owned()).spawn(run).map_err(failed)?;
         Ok((Self { calls, counts, identity }, thread))
     }
 

@@ -83,7 +83,17 @@ impl HttpInstance {
             let unavailable = |what: String| InstanceError::Unavailable(what);
             let request = request.body(Full::new(body)).map_err(|error| unavailable(error.to_string()))?;
             let answer = this.options.client.send(&this.origin, request, MAX_ANSWER_BYTES).await;
-            view(answer.map_err(|error| unavailable(error.to_string()))?)
+            view(answer.map_err(|error| unavailable(error.to_string()))?).map_err(|error| match error {
+                // What an instance says may repeat what it was sent.
+                InstanceError::Refused { reason, promised, message } if !this.options.token.is_empty() => {
+                    let message = message.replace(this.options.token.as_str(), "[secret]");
+                    InstanceError::Refused { reason, promised, message }
+                }
+                InstanceError::Unavailable(what) if !this.options.token.is_empty() => {
+                    unavailable(what.replace(this.options.token.as_str(), "[secret]"))
+                }
+                error => error,
+            })
         })
     }
 }

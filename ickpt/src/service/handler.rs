@@ -80,7 +80,7 @@ impl Shared {
             Method::POST => {
                 self.authorizer.authorize(&call.url, &call.token, true).await.map_err(plain)?;
                 let record = self.store.commit(&key, path).await?;
-                tracing::info!(url = %call.url, sequence = record.sequence, "committed");
+                tracing::debug!(url = %call.url, sequence = record.sequence, "committed");
                 Ok(self.state(respond(StatusCode::OK, Bytes::new()), &record))
             }
             _ => {

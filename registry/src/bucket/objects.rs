@@ -6,13 +6,17 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
-use plastron_sources::{Bucket, ListEntry, ListOptions, Result};
+use plastron_sources::{Bucket, Error, Fault, ListEntry, ListOptions, Result};
 
+use crate::register::record_in;
 use crate::turtle_object::MAX_TURTLE_BYTES;
 
 /// Where turtle objects stand.
 const PREFIX: &str = "_plastron/turtle/";
 const SUFFIX: &str = ".turtle";
+/// Why a database of another registry is left alone.
+const RECORDED: &str =
+    "another registry knows the latest turtle of the database here; name it in registry=(…), as its leaders do";
 /// Digits of a sequence, so that the order of names is the order of numbers.
 const DIGITS: usize = 20;
 
@@ -20,6 +24,8 @@ const DIGITS: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListedTurtle {
+    /// The object's name.
+    pub name: String,
     /// Its number.
     pub sequence: u64,
     /// Bytes of the object.
@@ -39,14 +45,14 @@ impl ListedTurtle {
         name(sequence)
     }
 
-    /// The number in an object's name; none for names that are not of turtles.
+    /// The number in an object's name, whichever registry named it; none for names that are not of turtles.
     pub fn sequence_in(name: &str) -> Option<u64> {
-        sequence(name)
+        sequence(name).or_else(|| record_in(name).map(|version| version.sequence))
     }
 
     /// Some providers put quotes around a tag in one answer, and none in another.
-    pub(super) fn new(sequence: u64, size: u64, created: SystemTime, etag: &str) -> Self {
-        Self { sequence, size, created, etag: bare(etag) }
+    pub(crate) fn new(name: String, sequence: u64, size: u64, created: SystemTime, etag: &str) -> Self {
+        Self { name, sequence, size, created, etag: bare(etag) }
     }
 
     /// Whether no turtle is of this size.
@@ -76,8 +82,12 @@ impl TurtleObjects for Bucket {
             match entry {
                 Ok(entry) => {
                     let object = entry.into_object()?;
+                    if record_in(&object.name).is_some() {
+                        // To go on would be to begin a second history beside the first.
+                        return Some(Err(Error::new("read", object.name, Fault::Incapable(RECORDED.to_owned()))));
+                    }
                     let sequence = sequence(&object.name)?;
-                    Some(Ok(ListedTurtle::new(sequence, object.size, object.created, &object.etag)))
+                    Some(Ok(ListedTurtle::new(object.name, sequence, object.size, object.created, &object.etag)))
                 }
                 Err(error) => Some(Err(error)),
             }

@@ -203,7 +203,13 @@ impl SimStore {
         let turtles = state.objects.range(after + 1..).take(PAGE);
         turtles
             .map(|(sequence, bytes)| {
-                ListedTurtle::new(*sequence, bytes.len() as u64, SystemTime::UNIX_EPOCH, &self.etag(bytes))
+                ListedTurtle::new(
+                    name(*sequence),
+                    *sequence,
+                    bytes.len() as u64,
+                    SystemTime::UNIX_EPOCH,
+                    &self.etag(bytes),
+                )
             })
             .collect()
     }

@@ -3,32 +3,37 @@
 //! etcd is spoken to by the JSON form of its own gRPC interface, which every etcd from 3.4 on serves beside it (`/v3/kv/…`). Reads are linearizable, as is its
 //! default.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use plastron_ickpt::etcd::{EtcdClient, EtcdClientOptions, EtcdError, EtcdPair, encode_etcd};
+use plastron_ickpt::{HttpClient, HttpClientOptions, Origin, client_config_with_identity};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
+use super::etcd_node::{EtcdNode, EtcdUser, Trouble};
 use super::swap_register::{RegisterFault, SwapRegister, Swapped};
 use crate::error::{Error, Fault, Result};
 
 /// Longest value; etcd's own limit of a request is 1.5 MiB.
-const MAX_VALUE_BYTES: usize = 1 << 20;
-/// Longest answer: a value in base64, and what is around it.
-const MAX_ANSWER_BYTES: usize = 2 * MAX_VALUE_BYTES;
+pub(super) const MAX_VALUE_BYTES: usize = 1 << 20;
 /// Longest key.
 const MAX_KEY_BYTES: usize = 1024;
 
 /// How etcd is found.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct EtcdOptions {
     /// URLs of its nodes.
     pub endpoints: Vec<String>,
     /// The key of the volume.
     pub key: String,
+    /// User and password; none where etcd demands none, or goes by certificates.
+    pub user: Option<(String, Zeroizing<String>)>,
     /// Certificate authority of the nodes, PEM, besides those of the machine.
     pub certificate_authority: Option<std::path::PathBuf>,
     /// Certificate and key to show, PEM.
@@ -43,6 +48,7 @@ impl EtcdOptions {
         Self {
             endpoints,
             key: key.into(),
+            user: None,
             certificate_authority: None,
             identity: None,
             timeout: Duration::from_secs(10),
@@ -50,10 +56,20 @@ impl EtcdOptions {
     }
 }
 
+impl fmt::Debug for EtcdOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EtcdOptions")
+            .field("endpoints", &self.endpoints.len())
+            .field("key", &self.key)
+            .field("user", &self.user.as_ref().map(|(user, _)| user))
+            .finish_non_exhaustive()
+    }
+}
+
 /// One key of etcd as a register. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct EtcdRegister {
-    client: EtcdClient,
+    nodes: Arc<[EtcdNode]>,
     key: Arc<str>,
 }
 
@@ -67,54 +83,78 @@ impl EtcdRegister {
     /// `Invalid` for URLs, a key or files that can't be used.
     pub fn open(options: EtcdOptions) -> Result<Self> {
         let invalid = |what: String| Error::new("open", "registry etcd", Fault::Invalid(what));
-        if options.key.is_empty() || options.key.len() > MAX_KEY_BYTES {
-            return Err(invalid(format!("there must be a key of 1 to {MAX_KEY_BYTES} bytes")));
+        if options.endpoints.is_empty() || options.key.is_empty() || options.key.len() > MAX_KEY_BYTES {
+            return Err(invalid(format!("there must be an endpoint, and a key of 1 to {MAX_KEY_BYTES} bytes")));
         }
-        let mut found = EtcdClientOptions::new(options.endpoints);
-        found.certificate_authority = options.certificate_authority;
-        found.identity = options.identity;
-        found.timeout = options.timeout;
-        let client = EtcdClient::open(&found).map_err(invalid)?;
-        Ok(Self { client, key: options.key.into() })
+        let identity = options.identity.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
+        let tls = client_config_with_identity(options.certificate_authority.as_deref(), identity)
+            .map_err(|error| invalid(error.to_string()))?;
+        let client = HttpClient::new(HttpClientOptions::new(tls));
+        let user = options.user.map(|(name, password)| Arc::new(EtcdUser { name, password }));
+        let mut nodes = Vec::new();
+        for text in &options.endpoints {
+            // The text is not said again: there may be a password in it.
+            let origin = Origin::parse(text)
+                .map_err(|what| invalid(format!("endpoint {} can't be used: {what}", nodes.len() + 1)))?;
+            nodes.push(EtcdNode::new(origin, client.clone(), user.clone(), options.timeout));
+        }
+        Ok(Self { nodes: nodes.into(), key: options.key.into() })
     }
 
     fn unavailable(&self, reason: String) -> plastron_sources::Error {
-        let endpoint = self.address();
+        let endpoint = "etcd".to_owned();
         plastron_sources::Error::new("ask", self.address(), plastron_sources::Fault::Unreachable { endpoint, reason })
+    }
+
+    fn unauthorized(&self, reason: String) -> Fault {
+        Fault::Bucket(plastron_sources::Error::new(
+            "ask",
+            self.address(),
+            plastron_sources::Fault::NoCredentials { reason },
+        ))
     }
 
     /// The value and its revision. Every node is asked until one answers.
     async fn range(&self) -> Result<Found, Fault> {
-        let body = json!({ "key": encode_etcd(self.key.as_bytes()) });
-        match self.client.ask("/v3/kv/range", &body, MAX_ANSWER_BYTES).await {
-            Ok(answer) => found(&answer),
-            Err(EtcdError::Refused(what)) => Err(Fault::Invalid(what)),
-            Err(error) => Err(Fault::Bucket(self.unavailable(error.to_string()))),
+        let body = json!({ "key": STANDARD.encode(self.key.as_bytes()) });
+        let mut all = Vec::new();
+        for node in self.nodes.iter() {
+            match node.ask("/v3/kv/range", &body).await {
+                Ok(answer) => return found(&answer),
+                Err(Trouble::Refused(what)) => return Err(Fault::Invalid(what)),
+                Err(Trouble::Unauthorized(what)) => return Err(self.unauthorized(what)),
+                Err(Trouble::NotSent(what) | Trouble::Lost(what)) => all.push(what),
+            }
         }
+        Err(Fault::Bucket(self.unavailable(all.join("; "))))
     }
 
-    /// Writes `new` if the revision is `revision`; else gives what is there.
-    async fn write(&self, revision: u64, new: &Bytes) -> Result<Option<Found>, RegisterFault> {
-        let key = encode_etcd(self.key.as_bytes());
+    /// Writes `new`, or removes the key, if the revision is `revision`; else gives what is there.
+    async fn write(&self, revision: u64, new: Option<&Bytes>) -> Result<Option<Found>, RegisterFault> {
+        let key = STANDARD.encode(self.key.as_bytes());
+        let act = match new {
+            Some(new) => json!({ "request_put": { "key": key, "value": STANDARD.encode(new) } }),
+            None => json!({ "request_delete_range": { "key": key } }),
+        };
         let body = json!({
             "compare": [{ "key": key, "target": "MOD", "result": "EQUAL", "mod_revision": revision.to_string() }],
-            "success": [{ "request_put": { "key": key, "value": encode_etcd(new) } }],
+            "success": [act],
             "failure": [{ "request_range": { "key": key } }],
         });
         let mut all = Vec::new();
-        for origin in self.client.origins() {
-            match self.client.post(origin, "/v3/kv/txn", &body, MAX_ANSWER_BYTES).await {
+        for node in self.nodes.iter() {
+            match node.ask("/v3/kv/txn", &body).await {
                 Ok(answer) if answer.get("succeeded").and_then(Value::as_bool) == Some(true) => return Ok(None),
                 Ok(answer) => {
                     let range = answer.pointer("/responses/0/response_range").cloned().unwrap_or(Value::Null);
                     return found(&range).map(Some).map_err(RegisterFault::Failed);
                 }
-                Err(EtcdError::Refused(what)) => return Err(RegisterFault::Failed(Fault::Invalid(what))),
-                Err(EtcdError::NotSent(what)) => all.push(what),
+                Err(Trouble::Refused(what)) => return Err(RegisterFault::Failed(Fault::Invalid(what))),
+                Err(Trouble::Unauthorized(what)) => return Err(RegisterFault::Failed(self.unauthorized(what))),
                 // The same again on another node could find its own first try, and take it for somebody else's.
-                Err(error) => return Err(RegisterFault::Unknown(self.unavailable(error.to_string()))),
+                Err(Trouble::Lost(what)) => return Err(RegisterFault::Unknown(self.unavailable(what))),
+                Err(Trouble::NotSent(what)) => all.push(what),
             }
-            self.client.turn();
         }
         Err(RegisterFault::Failed(Fault::Bucket(self.unavailable(all.join("; ")))))
     }
@@ -122,14 +162,23 @@ impl EtcdRegister {
 
 /// What a range found.
 fn found(answer: &Value) -> Result<Found, Fault> {
-    let pairs = EtcdPair::read_all(answer).map_err(|error| Fault::corrupt(0, error.to_string()))?;
-    Ok(pairs.into_iter().next().map_or((None, 0), |pair| (Some(pair.value), pair.mod_revision)))
+    let wrong = |what: &str| Fault::corrupt(0, format!("etcd's answer has no {what}"));
+    if answer.get("header").is_none() {
+        return Err(wrong("header"));
+    }
+    let Some(pair) = answer.pointer("/kvs/0") else { return Ok((None, 0)) };
+    let revision =
+        pair.get("mod_revision").and_then(|text| text.as_str()?.parse().ok()).ok_or_else(|| wrong("mod_revision"))?;
+    let value = pair.get("value").and_then(Value::as_str).unwrap_or_default();
+    let value = STANDARD.decode(value).map_err(|_| wrong("value in base64"))?;
+    Ok((Some(value.into()), revision))
 }
 
 #[async_trait]
 impl SwapRegister for EtcdRegister {
     fn address(&self) -> String {
-        format!("etcd {} {}", self.client.address(), self.key)
+        let endpoint = self.nodes.first().map(|node| node.origin().to_string()).unwrap_or_default();
+        format!("etcd {endpoint} {}", self.key)
     }
 
     fn max_value_bytes(&self) -> usize {
@@ -148,9 +197,23 @@ impl SwapRegister for EtcdRegister {
         if value.as_ref() != expected {
             return Ok(Swapped::Differs(value));
         }
-        match self.write(revision, &new).await? {
+        match self.write(revision, Some(&new)).await? {
             None => Ok(Swapped::Done),
             Some((value, _)) if value.as_ref() == Some(&new) => Ok(Swapped::Done),
+            Some((value, _)) => Ok(Swapped::Differs(value)),
+        }
+    }
+
+    async fn clear(&self, expected: &Bytes) -> Result<Swapped, RegisterFault> {
+        let (value, revision) = self.range().await.map_err(RegisterFault::Failed)?;
+        if value.is_none() {
+            return Ok(Swapped::Done);
+        }
+        if value.as_ref() != Some(expected) {
+            return Ok(Swapped::Differs(value));
+        }
+        match self.write(revision, None).await? {
+            None | Some((None, _)) => Ok(Swapped::Done),
             Some((value, _)) => Ok(Swapped::Differs(value)),
         }
     }

@@ -39,8 +39,8 @@ impl IckptOptions {
 impl std::fmt::Debug for IckptOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("IckptOptions")
-            .field("urls", &self.urls)
-            .field("storage_url", &self.storage_url)
+            // There may be a password in a URL, where it does not belong.
+            .field("urls", &self.urls.len())
             .finish_non_exhaustive()
     }
 }
@@ -67,8 +67,10 @@ impl IckptRegister {
         let shared = HttpInstanceOptions::new(url, auth_token, HttpClient::new(HttpClientOptions::new(tls)));
         let mut instances = Vec::new();
         for text in urls {
-            let origin =
-                Origin::parse(&text).map_err(|what| invalid(format!("the instance '{text}' can't be used: {what}")))?;
+            // The text is not said again: there may be a password in it.
+            let origin = Origin::parse(&text).map_err(|what| {
+                invalid(format!("the URL of instance {} can't be used: {what}", instances.len() + 1))
+            })?;
             instances.push(HttpInstance::new(origin, shared.clone()));
         }
         let mut options = QuorumOptions::default();
@@ -117,7 +119,20 @@ impl SwapRegister for IckptRegister {
     }
 
     async fn swap(&self, expected: Option<&Bytes>, new: Bytes) -> Result<Swapped, RegisterFault> {
-        match self.quorum.swap(expected, Some(new)).await {
+        self.replace(expected, Some(new)).await
+    }
+
+    async fn clear(&self, expected: &Bytes) -> Result<Swapped, RegisterFault> {
+        match self.replace(Some(expected), None).await? {
+            Swapped::Differs(None) | Swapped::Overwritten(None) => Ok(Swapped::Done),
+            swapped => Ok(swapped),
+        }
+    }
+}
+
+impl IckptRegister {
+    async fn replace(&self, expected: Option<&Bytes>, new: Option<Bytes>) -> Result<Swapped, RegisterFault> {
+        match self.quorum.swap(expected, new).await {
             Ok(Swap::Done) => Ok(Swapped::Done),
             Ok(Swap::Differs(found)) => Ok(Swapped::Differs(found)),
             Ok(Swap::Overwritten(found)) => Ok(Swapped::Overwritten(found)),

@@ -7,13 +7,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use plastron_sources::Bucket;
 use plastron_sources::clock::{Clock, Entropy, SystemClock, SystemEntropy};
 
 use super::envelope::{Envelope, MAX_FRAME_BYTES};
+use super::recorded_register::RecordedRegister;
+use super::recorded_turtles::RecordedTurtles;
 use super::swap_register::{RegisterFault, SwapRegister, Swapped};
 use crate::checkpoint_registry::CheckpointRegistry;
 use crate::error::{Error, Fault, Result};
 use crate::polling::{Polled, Polling, jittered, watch};
+use crate::registries::OpenedRegistry;
 use crate::turtle_object::{MAX_CONTENT_BYTES, MAX_OWNER_BYTES, TurtleObject, after};
 use crate::version::{Acquired, Fence, Guarantees, Version, Versioned};
 
@@ -40,6 +44,31 @@ impl RegisterRegistry {
     pub fn new(register: impl SwapRegister) -> Self {
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy::default()));
         Self { register: Arc::new(register), clock, entropy, polling: Polling::default(), known: Arc::default() }
+    }
+
+    /// The registry of the database that is `bucket` with its prefix, whose newest turtle `register` keeps, and the history of its turtles. `least`
+    /// and `most` are as for [`polling`](Self::polling).
+    ///
+    /// Every operation is refused as `Invalid` if the register is empty while the bucket has turtles, or names one that the bucket has not: then the
+    /// two don't belong together.
+    pub fn over_bucket(
+        register: Arc<dyn SwapRegister>,
+        bucket: &Bucket,
+        (least, most): (Duration, Duration),
+    ) -> OpenedRegistry {
+        let recorded = RecordedRegister::new(register, bucket);
+        let (clock, entropy) = (Arc::clone(&bucket.options().clock), Arc::clone(&bucket.options().entropy));
+        let registry = Self::new(recorded.clone()).with_time(clock, entropy).polling(least, most);
+        OpenedRegistry { registry: Arc::new(registry), turtles: Arc::new(RecordedTurtles::new(recorded)) }
+    }
+
+    /// Makes `register` empty, which kept the newest turtle of a database in `bucket` that was removed.
+    ///
+    /// # Errors
+    /// `Invalid` if something of it is still there; those of bucket and register.
+    pub async fn forget(register: Arc<dyn SwapRegister>, bucket: &Bucket) -> Result<()> {
+        let recorded = RecordedRegister::new(register, bucket);
+        recorded.forget().await.map_err(|fault| Error::new("forget", recorded.address(), fault))
     }
 
     /// With another clock and random numbers.

@@ -122,6 +122,10 @@ impl SwapRegister for SimRegister {
             swapped => swapped,
         })
     }
+
+    async fn clear(&self, _: &Bytes) -> Result<Swapped, RegisterFault> {
+        Err(RegisterFault::Failed(Fault::Invalid("nothing is cleared here".to_owned())))
+    }
 }
 
 fn ids(content: &[u8]) -> Vec<u64> {

@@ -48,4 +48,10 @@ pub trait SwapRegister: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// A [`RegisterFault`].
     async fn swap(&self, expected: Option<&Bytes>, new: Bytes) -> Result<Swapped, RegisterFault>;
+
+    /// Removes the value if it is `expected`. If there is none already, that is `Done`.
+    ///
+    /// # Errors
+    /// A [`RegisterFault`].
+    async fn clear(&self, expected: &Bytes) -> Result<Swapped, RegisterFault>;
 }

@@ -14,6 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::context::Context;
 use crate::failure::Result;
+use database::Setting;
 use database::role::Role;
 use files::Files;
 use input::Input;
@@ -31,6 +32,8 @@ stays. A store string without key_management gets a keyring of the demo's own.
 With --keys keyserver the demo starts a keyserver (a replica with a verifier, on a port of its own on this machine), and every process is a node
 with a key of its own, to which the database's keys are wrapped. Another reader, the guest, is revoked after the first checkpoint: it still
 reads what it could read before, and nothing that comes after. At the end every wrap is verified once more, offline.
+With --registry the registry is another one than the store string says: bucket, or the settings of one, as they stand in the brackets of
+registry=(…). It must keep nothing yet under that key or URL, and forgets the demo at the end. With --step every act waits for Enter.
 
 With --files it only stores the files as objects, drops the cache, reads everything back cold and then warm, and compares.
 
@@ -41,7 +44,13 @@ Examples:
   plastron demo --input ~/pictures
   plastron demo --keys keyserver
   plastron demo --files
-  plastron --store 's3://my-bucket/scratch?region=eu-central-1' --json demo --input data/";
+  plastron --store 's3://my-bucket/scratch?region=eu-central-1' --json demo --input data/
+  plastron demo --registry bucket
+  plastron demo --registry 'name=etcd,endpoints=[\"http://127.0.0.1:2379\"]'
+  plastron demo --registry 'name=ickpt,urls=[\"http://a:33123\",\"http://b:33123\",\"http://c:33123\"],storage_url=\"https://swift/v1/AUTH_db/volume/checkpoint\",auth_token=…'
+
+A token or password is better kept out of the arguments, which other users see: name the registry in PLASTRON_STORE then, and say
+--registry ickpt, or nothing.";
 
 /// Who keeps the demo's keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -68,6 +77,14 @@ pub(crate) struct Demo {
     /// Who keeps the keys, unless the store string says
     #[arg(long, value_enum, default_value_t = DemoKeys::File, conflicts_with = "files")]
     keys: DemoKeys,
+
+    /// Who knows the latest checkpoint: bucket, ickpt or etcd, which takes the settings from the store string, or the settings themselves
+    #[arg(long, value_name = "NAME|SETTINGS", conflicts_with = "files")]
+    registry: Option<String>,
+
+    /// Wait for Enter before each act
+    #[arg(long, conflicts_with = "files")]
+    step: bool,
 
     /// Leave everything in the bucket
     #[arg(long)]
@@ -96,7 +113,8 @@ impl Demo {
         }
         let keep = self.keep && context.has_store();
         if !self.files {
-            return Box::pin(database::direct(context, input, keep, self.keys)).await;
+            let setting = Setting { registry: self.registry, keys: self.keys, step: self.step, keep };
+            return Box::pin(database::direct(context, input, setting)).await;
         }
         let play = Files::prepare(context, input, self.jobs.into()).await?;
         let outcome = play.run(context).await;

@@ -1,5 +1,6 @@
 //! `plastron-ickpt bench`: commits per second beside etcd's puts, on the same disk, in turns.
 
+mod disk;
 mod etcd;
 mod load;
 mod ours;
@@ -11,6 +12,8 @@ use plastron_ickpt::{Error, Fault, Result};
 use crate::arguments::Bench;
 use crate::client::print;
 
+/// How long the disk alone is measured, each time.
+const SYNCING: Duration = Duration::from_secs(1);
 /// Bytes of a value: what a registry's pointer has, about.
 pub(crate) const VALUE_BYTES: usize = 128;
 
@@ -30,16 +33,30 @@ pub(crate) async fn run(bench: Bench) -> Result<()> {
     let most = bench.clients.iter().copied().max().unwrap_or(1);
     let etcd = etcd::Etcd::start(&bench.etcd, &folder.path().join("etcd"), most).await?;
     let ours = ours::Ours::start(&folder.path().join("ickpt"), most).await?;
-    print(b"clients   ickpt commits/s   etcd puts/s   ratio   (medians; all runs behind)\n")?;
+    print(b"clients   ickpt commits/s   etcd puts/s   ratio   store alone/s   (medians; all runs behind)\n")?;
+    let (mut once, mut twice) = (Vec::new(), Vec::new());
     for clients in &bench.clients {
-        let (mut mine, mut theirs) = (Vec::new(), Vec::new());
+        let (mut mine, mut theirs, mut store) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..bench.rounds.max(1) {
             mine.push(load::rate(*clients, length, |client| ours.writer(client)).await?);
             theirs.push(load::rate(*clients, length, |client| etcd.writer(client)).await?);
+            store.push(load::rate(*clients, length, |client| ours.exchanges(client)).await?);
+            once.push(disk::rounds(folder.path(), 1, SYNCING).await?);
+            twice.push(disk::rounds(folder.path(), 2, SYNCING).await?);
         }
-        let all = format!("{mine:.0?} {theirs:.0?}");
-        let (mine, theirs) = (median(mine), median(theirs));
-        print(format!("{clients:>7}   {mine:>15.0}   {theirs:>11.0}   {:>5.2}   {all}\n", mine / theirs).as_bytes())?;
+        let all = format!("{mine:.0?} {theirs:.0?} {store:.0?}");
+        let (mine, theirs, store) = (median(mine), median(theirs), median(store));
+        let line =
+            format!("{clients:>7}   {mine:>15.0}   {theirs:>11.0}   {:>5.2}   {store:>13.0}   {all}\n", mine / theirs);
+        print(line.as_bytes())?;
     }
+    let (once, twice) = (median(once), median(twice));
+    print(
+        format!(
+            "A commit is six exchanges, four of them with the store, and two waits for the disk; a put is one and one. The four alone: see 'store alone'.\n\
+             This disk alone: {once:.0} writes/s with one wait each, {twice:.0} with two.\n"
+        )
+        .as_bytes(),
+    )?;
     ours.stop().await
 }

@@ -76,6 +76,30 @@ impl Ours {
         })
     }
 
+    /// What a commit asks of the store, and nothing else: who may read and write, once for PUT and once for POST.
+    pub(crate) fn exchanges(&self, client: usize) -> Writer {
+        let path = format!("/v1/AUTH_bench/c/{client}");
+        self.store.object(&path, b"1");
+        let (http, origin) = (self.client.clone(), self.store.origin());
+        Box::new(move |_| {
+            let (http, origin, path) = (http.clone(), origin.clone(), path.clone());
+            Box::pin(async move {
+                let origin = Origin::parse(&origin).map_err(trouble)?;
+                for (method, body, expected) in
+                    [(Method::GET, "", 200), (Method::PUT, "1", 412), (Method::GET, "", 200), (Method::PUT, "1", 412)]
+                {
+                    let request = Request::builder().method(method).uri(&path).header("X-Auth-Token", WRITER);
+                    let request = request.header("If-None-Match", "*").body(Full::new(Bytes::from(body)));
+                    let answer = http.send(&origin, request.map_err(trouble)?, 1 << 17).await.map_err(trouble)?;
+                    if answer.status != expected {
+                        return Err(trouble(format!("the store answered {}", answer.status)));
+                    }
+                }
+                Ok(())
+            })
+        })
+    }
+
     pub(crate) async fn stop(mut self) -> Result<()> {
         self.child.kill().await.map_err(trouble)
     }

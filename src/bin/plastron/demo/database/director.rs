@@ -1,10 +1,12 @@
 //! The demo's plot.
 
+use plastron::ErrorKind;
 use plastron::checkpoint::Inspector;
 use serde_json::Value;
 
 #[cfg(feature = "keyserver")]
 use super::guest::Guest;
+use super::pace::Pace;
 use super::player::{Cost, Player};
 use super::role::Role;
 use super::stage::Stage;
@@ -14,10 +16,26 @@ use crate::demo::DemoKeys;
 use crate::demo::input::Input;
 use crate::failure::{Failure, Result};
 
+/// Times that a checkpoint is completed again whose publication is in doubt.
+const AGAIN: u32 = 5;
+
+/// How the demo is played.
+pub(crate) struct Setting {
+    /// Another registry than the store string says.
+    pub(crate) registry: Option<String>,
+    /// Who keeps the keys, unless the store string says.
+    pub(crate) keys: DemoKeys,
+    /// Whether each act waits for Enter.
+    pub(crate) step: bool,
+    /// Whether everything is left in the bucket.
+    pub(crate) keep: bool,
+}
+
 /// Directs the demo on `input`, and prints what happened.
-pub(crate) async fn direct(context: &Context, input: Input, keep: bool, keys: DemoKeys) -> Result<()> {
-    let stage = Stage::prepare(context, keys).await?;
-    let played = play(context, &stage, &input).await;
+pub(crate) async fn direct(context: &Context, input: Input, setting: Setting) -> Result<()> {
+    let Setting { registry, keys, step, keep } = setting;
+    let stage = Stage::prepare(context, registry.as_deref(), keys).await?;
+    let played = play(context, &stage, &input, Pace::new(step)).await;
     let cleared = if keep { Ok(()) } else { stage.clear().await };
     let story = played?;
     context.output.result(&story.record(), || story.text()).await?;
@@ -42,7 +60,7 @@ impl Audience {
     }
 }
 
-async fn play(context: &Context, stage: &Stage, input: &Input) -> Result<Story> {
+async fn play(context: &Context, stage: &Stage, input: &Input, mut pace: Pace) -> Result<Story> {
     let watch = Stopwatch::start();
     let files = input.walk.files.len();
     let (third, two_thirds, almost) = (files / 3, files * 2 / 3, files - files / 6);
@@ -50,7 +68,7 @@ async fn play(context: &Context, stage: &Stage, input: &Input) -> Result<Story> 
     let mut cost = Cost::default();
     let leader = |name, node| Player::start(name, Role::Leader, &stage.text(node)?, input);
 
-    story.tell(context, "the first leader loads a third of the files");
+    act(context, &mut pace, "the first leader loads a third of the files").await;
     let mut first = leader("the first leader", "leader-1")?;
     first.answer().await?;
     story.loaded(&first.order(&format!("load 0 {third}")).await?);
@@ -66,9 +84,9 @@ async fn play(context: &Context, stage: &Stage, input: &Input) -> Result<Story> 
     #[cfg(not(feature = "keyserver"))]
     let rotated = false;
     if rotated {
-        story.tell(context, "the guest is revoked, and another third is loaded");
+        act(context, &mut pace, "the guest is revoked, and another third is loaded").await;
     } else {
-        story.tell(context, "the keys are rotated, and it loads another third");
+        act(context, &mut pace, "the keys are rotated, and it loads another third").await;
         first.order("rotate").await?;
     }
     story.loaded(&first.order(&format!("load {third} {two_thirds}")).await?);
@@ -82,7 +100,7 @@ async fn play(context: &Context, stage: &Stage, input: &Input) -> Result<Story> 
     first.order(&format!("load {two_thirds} {files}")).await?;
     first.stall()?;
 
-    story.tell(context, "the first leader is stalled, and a second one takes over");
+    act(context, &mut pace, "the first leader is stalled, and a second one takes over").await;
     let mut second = leader("the second leader", "leader-2")?;
     second.answer().await?;
     story.loaded(&second.order(&format!("load {two_thirds} {almost}")).await?);
@@ -91,7 +109,7 @@ async fn play(context: &Context, stage: &Stage, input: &Input) -> Result<Story> 
     second.tell(&format!("load {almost} {files}")).await?;
     cost.add(second.kill().await?);
 
-    story.tell(context, "the second leader was killed in the middle of its work, and a third one goes on");
+    act(context, &mut pace, "the second leader was killed in the middle of its work, and a third one goes on").await;
     let mut third_leader = leader("the third leader", "leader-3")?;
     let ready = third_leader.answer().await?;
     story.survived = ready.get("files").and_then(Value::as_u64).unwrap_or(0);
@@ -99,7 +117,7 @@ async fn play(context: &Context, stage: &Stage, input: &Input) -> Result<Story> 
     let checkpoint = complete(&mut third_leader, &mut story, "third").await?;
     audience.sees(checkpoint).await?;
 
-    story.tell(context, "the first leader is let go on, and wants to complete a checkpoint");
+    act(context, &mut pace, "the first leader is let go on, and wants to complete a checkpoint").await;
     first.resume()?;
     let refused = first.order("checkpoint").await?;
     let error = refused.get("error");
@@ -110,7 +128,7 @@ async fn play(context: &Context, stage: &Stage, input: &Input) -> Result<Story> 
     #[cfg(feature = "keyserver")]
     super::guest::audit(stage, &mut story).await?;
 
-    story.tell(context, "everything is written once more, and garbage is collected");
+    act(context, &mut pace, "everything is written once more, and garbage is collected").await;
     third_leader.order(&format!("load 0 {third}")).await?;
     third_leader.order("merge").await?;
     let checkpoint = complete(&mut third_leader, &mut story, "third").await?;
@@ -121,7 +139,7 @@ async fn play(context: &Context, stage: &Stage, input: &Input) -> Result<Story> 
     cost.add(player.quit().await?);
     story.compared = compared;
 
-    story.tell(context, "everything that is left is inspected");
+    act(context, &mut pace, "everything that is left is inspected").await;
     let volume = stage.store.volume().await?;
     story.inspection = Inspector::new(volume).all(true).run().await.map_err(plastron::Error::from)?;
     story.cost = cost;
@@ -129,9 +147,25 @@ async fn play(context: &Context, stage: &Stage, input: &Input) -> Result<Story> 
     Ok(story)
 }
 
-/// Has a leader complete a checkpoint, and says at which LSN.
+/// Says on a terminal what happens now, and to whoever steps through it.
+async fn act(context: &Context, pace: &mut Pace, what: &str) {
+    if pace.is_stepping() || context.output.bars().is_some() {
+        context.output.note(what);
+    }
+    pace.step().await;
+}
+
+/// Has a leader complete a checkpoint, and says at which LSN. One of which the leader can't say whether it was published is completed again, as
+/// engines do.
 async fn complete(player: &mut Player, story: &mut Story, leader: &'static str) -> Result<u64> {
-    let answer = player.order("checkpoint").await?;
+    let mut answer = player.order("checkpoint").await?;
+    for _ in 0..AGAIN {
+        let kind = answer.pointer("/error/kind").and_then(Value::as_str);
+        if kind.is_none_or(|kind| kind != ErrorKind::Unavailable.as_str()) {
+            break;
+        }
+        answer = player.order("checkpoint").await?;
+    }
     if let Some(error) = answer.get("error") {
         return Err(Failure::other(format!("the {leader} leader could not complete a checkpoint: {error}")));
     }

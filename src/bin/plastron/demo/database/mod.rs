@@ -8,6 +8,7 @@ mod director;
 #[cfg(feature = "keyserver")]
 mod guest;
 mod manifest;
+mod pace;
 mod pages;
 mod player;
 #[cfg(feature = "keyserver")]
@@ -18,4 +19,4 @@ pub(crate) mod role;
 mod stage;
 mod story;
 
-pub(crate) use director::direct;
+pub(crate) use director::{Setting, direct};

@@ -99,7 +99,7 @@ async fn lead(context: &Context, store: &Store, input: &Input, mut orders: Lines
             }
             Some("checkpoint") => match checkpoint(&leader, &manifest).await {
                 Ok(done) => done,
-                Err(error) if error.kind() == ErrorKind::Fenced => failure(&error),
+                Err(error) if error.kind() == ErrorKind::Fenced || error.is_retryable() => failure(&error),
                 Err(error) => return Err(error.into()),
             },
             Some("merge") => {

@@ -26,8 +26,8 @@ pub(super) struct Stage {
 
 impl Stage {
     /// The store that was named, under a prefix of the demo's own, or a local directory; with a keyring of the demo's own unless the
-    /// store has keys.
-    pub(super) async fn prepare(context: &Context, keys: DemoKeys) -> Result<Self> {
+    /// store has keys, and with another registry if one is named.
+    pub(super) async fn prepare(context: &Context, registry: Option<&str>, keys: DemoKeys) -> Result<Self> {
         let make = || tempfile::Builder::new().prefix("plastron-demo-").tempdir();
         let scratch = tokio::task::spawn_blocking(make)
             .await?
@@ -39,18 +39,18 @@ impl Stage {
                 .ok_or_else(|| Failure::usage("the directory for temporary files (TMPDIR) must be UTF-8"))
         };
         let wrong = |error: plastron::ConfigError| Failure::from(plastron::Error::from(error));
+        let own = format!("plastron-demo-{:016x}/", SystemEntropy::default().next_u64());
         let mut config = match context.store_text() {
             Some(text) => {
                 let mut config = Config::parse_store(text).map_err(wrong)?;
+                with_registry(&mut config, registry).map_err(wrong)?;
                 let options = StoreOptions::from_config(&config)?;
                 if options.bucket.provider == Provider::Memory {
                     return Err(Failure::usage(
                         "a memory_store ends with its process, and the demo has several: name another store, or say --files",
                     ));
                 }
-                let prefix =
-                    format!("{}plastron-demo-{:016x}/", options.bucket.prefix, SystemEntropy::default().next_u64());
-                config.set("bucket_prefix", prefix).map_err(wrong)?;
+                config.set("bucket_prefix", format!("{}{own}", options.bucket.prefix)).map_err(wrong)?;
                 config
             }
             None => {
@@ -61,6 +61,9 @@ impl Stage {
                 let mut config = Config::new();
                 config.set("source", "dir_store").map_err(wrong)?;
                 config.set("bucket", bucket).map_err(wrong)?;
+                // A registry may be shared with others, whose prefix is none.
+                config.set("bucket_prefix", own).map_err(wrong)?;
+                with_registry(&mut config, registry).map_err(wrong)?;
                 config
             }
         };
@@ -121,7 +124,7 @@ impl Stage {
         Ok(self.config.to_string())
     }
 
-    /// Removes everything under the demo's prefix.
+    /// Removes everything under the demo's prefix, and has the registry forget it.
     pub(super) async fn clear(&self) -> Result<()> {
         let bucket: Bucket = self.store.bucket().system();
         let mut entries = bucket.list("", plastron::ListOptions::default());
@@ -136,7 +139,25 @@ impl Stage {
                 Err(error) => return Err(plastron::Error::from(error).into()),
             }
         }
-        Ok(())
+        Ok(self.store.forget_database().await?)
+    }
+}
+
+/// Names another registry: by its name alone, or with settings in place of all that the store string has of one.
+fn with_registry(config: &mut Config, registry: Option<&str>) -> std::result::Result<(), plastron::ConfigError> {
+    match registry {
+        None => Ok(()),
+        Some(settings) if settings.contains('=') => {
+            let settings = Config::parse(settings)?;
+            config.remove("registry");
+            settings.iter().try_for_each(|(key, value)| config.set(&format!("registry.{key}"), value.clone()))
+        }
+        // Settings of a registry are of no use to the bucket, and mistakes there.
+        Some("bucket") => {
+            config.remove("registry");
+            Ok(())
+        }
+        Some(name) => config.set("registry.name", name),
     }
 }
 

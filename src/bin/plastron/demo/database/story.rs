@@ -7,7 +7,6 @@ use plastron::{ErrorKind, PriceTable};
 use serde_json::{Value, json};
 
 use super::player::Cost;
-use crate::context::Context;
 use crate::demo::input::Input;
 use crate::failure::{Failure, Result};
 use crate::quantity::{self, printable};
@@ -130,13 +129,6 @@ impl Story {
             revocation: None,
             cost: Cost::default(),
             elapsed: Duration::ZERO,
-        }
-    }
-
-    /// Says on a terminal what happens now.
-    pub(super) fn tell(&self, context: &Context, what: &str) {
-        if context.output.bars().is_some() {
-            context.output.note(what);
         }
     }
 

@@ -1,0 +1,42 @@
+//! Waiting for Enter before each act.
+
+use std::io::BufRead;
+
+use tokio::sync::mpsc;
+
+/// Lines that were read and not waited for yet.
+const LINES: usize = 16;
+
+/// Waits for a line of standard input before each act, or for nothing.
+pub(super) struct Pace(Option<mpsc::Receiver<()>>);
+
+impl Pace {
+    pub(super) fn new(step: bool) -> Self {
+        Self(step.then(|| {
+            let (sender, receiver) = mpsc::channel(LINES);
+            // A plain thread: a read that never returns must not keep the runtime from ending.
+            std::thread::spawn(move || {
+                for line in std::io::stdin().lock().lines() {
+                    if line.is_err() || sender.blocking_send(()).is_err() {
+                        return;
+                    }
+                }
+            });
+            receiver
+        }))
+    }
+
+    /// Whether it waits at all.
+    pub(super) fn is_stepping(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Waits for a line. At the end of the input there is nothing to wait for any more.
+    pub(super) async fn step(&mut self) {
+        if let Some(lines) = &mut self.0
+            && lines.recv().await.is_none()
+        {
+            self.0 = None;
+        }
+    }
+}
