@@ -133,8 +133,10 @@ fn of_etcd(schema: Schema, strict: bool) -> Schema {
     let schema = schema.list("endpoints", "etcd: the URLs of its nodes.");
     let schema = if strict { schema.required() } else { schema };
     schema
-        .string("key", "etcd: the key of the database. {prefix} in it is bucket_prefix.")
-        .default_value("plastron/{prefix}")
+        .string(
+            "key",
+            "etcd: the key of the database; plastron/ and bucket_prefix unless it is given. {prefix} in it, in double quotes, is bucket_prefix.",
+        )
         .string("user", "etcd: the user, where etcd has users.")
         .secret("password", "etcd: the user's password.")
         .string("cert_file", "etcd: the certificate to show, PEM.")
@@ -232,7 +234,6 @@ mod tests {
                 "name" => "bucket",
                 "poll_least" => "200ms",
                 "poll_most" | "timeout" => "10s",
-                "key" => defaults.key.as_str(),
                 _ => continue,
             };
             assert_eq!(key.default(), Some(text), "{path}");
