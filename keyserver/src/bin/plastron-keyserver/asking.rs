@@ -60,7 +60,7 @@ fn profile(keys: &[String]) -> Result<Profile> {
 }
 
 /// How long a replica that is coming up, and signatures that are on their way, are waited for before a change.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks.
 pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 
