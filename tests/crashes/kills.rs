@@ -59,6 +59,8 @@ async fn pause(scene: &mut Scene, span: Duration) {
 
 /// Stops `leader` where it is, lets another go on and collect, and then lets `leader` find out. Returns the other.
 async fn stall(scene: &mut Scene, mut leader: Player, span: Duration) -> Player {
+    // One that has not taken over yet would overtake the other when it goes on.
+    assert!(leader.wait_for("opened", 1), "a leader could not open: {:?}", leader.all());
     leader.stall();
     scene.hear(&mut leader);
     let other = scene.leader_elsewhere();
