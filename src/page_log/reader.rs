@@ -77,8 +77,7 @@ impl Shared {
     pub(crate) async fn get(&self, table: u64, page: u64, lsn: Lsn, wait: Duration) -> Result<Chain, PageLogFault> {
         // A full page that was read lately needs neither lock nor index.
         let generation = self.generation.load(Ordering::Acquire);
-        if let Some(lsn) = self.known_lsn(generation, table, page, lsn)
-            && let Some(record) = self.records.get(generation, lsn)
+        if let Some(record) = self.kept(generation, table, page, lsn)
             && record.kind == RecordKind::Full
             && (record.key.table, record.key.page) == (table, page)
         {
@@ -90,17 +89,20 @@ impl Shared {
         let records = records.map_err(PageLogFault::of_gone)?;
         let missing = || PageLogFault::NotFound { table, page, lsn };
         let newest = records.first().ok_or_else(missing)?;
+        if lsn == Lsn::MAX && newest.kind == RecordKind::Full {
+            self.latest.keep(generation, newest);
+        }
         Ok(Chain::of(newest, records.iter().map(|record| ChainRecord::from(&**record))))
     }
 
-    /// The LSN at which a get is to read: the one it asks for, or that of the latest if that is known and nothing was put since.
-    fn known_lsn(&self, generation: u64, table: u64, page: u64, lsn: Lsn) -> Option<Lsn> {
+    /// The record with that LSN if it was read lately; of the latest, if that is known and nothing was put since.
+    fn kept(&self, generation: u64, table: u64, page: u64, lsn: Lsn) -> Option<Arc<Record>> {
         if lsn != Lsn::MAX {
-            return Some(lsn);
+            return self.records.get(generation, lsn);
         }
         let last = Lsn::new(self.last.load(Ordering::Acquire));
-        let known = self.latest.get(generation, &Key::new(table, page, lsn))?;
-        (known.seen() >= last).then(|| known.lsn())
+        let known = self.latest.get(generation, &Key::new(table, page, lsn)).filter(|known| known.seen() >= last)?;
+        known.record().or_else(|| self.records.get(generation, known.lsn()))
     }
 
     /// The steps of a page's chain, newest first, and the generation of which they are. With `kept`, records that were read lately stand
