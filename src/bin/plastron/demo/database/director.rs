@@ -68,7 +68,7 @@ async fn play(context: &Context, stage: &Stage, input: &Input, mut pace: Pace) -
     let mut cost = Cost::default();
     let leader = |name, node| Player::start(name, Role::Leader, &stage.text(node)?, input);
 
-    act(context, &mut pace, "the first leader loads a third of the files").await;
+    pace.act(context, "the first leader loads a third of the files").await;
     let mut first = leader("the first leader", "leader-1")?;
     first.answer().await?;
     story.loaded(&first.order(&format!("load 0 {third}")).await?);
@@ -78,15 +78,15 @@ async fn play(context: &Context, stage: &Stage, input: &Input, mut pace: Pace) -
     audience.sees(checkpoint).await?;
 
     #[cfg(feature = "keyserver")]
-    let guest = Guest::revoke(context, stage, input, &mut story).await?;
+    let guest = Guest::revoke(context, &mut pace, stage, input).await?;
     #[cfg(feature = "keyserver")]
     let rotated = guest.is_some();
     #[cfg(not(feature = "keyserver"))]
     let rotated = false;
     if rotated {
-        act(context, &mut pace, "the guest is revoked, and another third is loaded").await;
+        pace.act(context, "the guest is revoked, and another third is loaded").await;
     } else {
-        act(context, &mut pace, "the keys are rotated, and it loads another third").await;
+        pace.act(context, "the keys are rotated, and it loads another third").await;
         first.order("rotate").await?;
     }
     story.loaded(&first.order(&format!("load {third} {two_thirds}")).await?);
@@ -100,7 +100,7 @@ async fn play(context: &Context, stage: &Stage, input: &Input, mut pace: Pace) -
     first.order(&format!("load {two_thirds} {files}")).await?;
     first.stall()?;
 
-    act(context, &mut pace, "the first leader is stalled, and a second one takes over").await;
+    pace.act(context, "the first leader is stalled, and a second one takes over").await;
     let mut second = leader("the second leader", "leader-2")?;
     second.answer().await?;
     story.loaded(&second.order(&format!("load {two_thirds} {almost}")).await?);
@@ -109,7 +109,7 @@ async fn play(context: &Context, stage: &Stage, input: &Input, mut pace: Pace) -
     second.tell(&format!("load {almost} {files}")).await?;
     cost.add(second.kill().await?);
 
-    act(context, &mut pace, "the second leader was killed in the middle of its work, and a third one goes on").await;
+    pace.act(context, "the second leader was killed in the middle of its work, and a third one goes on").await;
     let mut third_leader = leader("the third leader", "leader-3")?;
     let ready = third_leader.answer().await?;
     story.survived = ready.get("files").and_then(Value::as_u64).unwrap_or(0);
@@ -117,7 +117,7 @@ async fn play(context: &Context, stage: &Stage, input: &Input, mut pace: Pace) -
     let checkpoint = complete(&mut third_leader, &mut story, "third").await?;
     audience.sees(checkpoint).await?;
 
-    act(context, &mut pace, "the first leader is let go on, and wants to complete a checkpoint").await;
+    pace.act(context, "the first leader is let go on, and wants to complete a checkpoint").await;
     first.resume()?;
     let refused = first.order("checkpoint").await?;
     let error = refused.get("error");
@@ -128,7 +128,7 @@ async fn play(context: &Context, stage: &Stage, input: &Input, mut pace: Pace) -
     #[cfg(feature = "keyserver")]
     super::guest::audit(stage, &mut story).await?;
 
-    act(context, &mut pace, "everything is written once more, and garbage is collected").await;
+    pace.act(context, "everything is written once more, and garbage is collected").await;
     third_leader.order(&format!("load 0 {third}")).await?;
     third_leader.order("merge").await?;
     let checkpoint = complete(&mut third_leader, &mut story, "third").await?;
@@ -139,20 +139,12 @@ async fn play(context: &Context, stage: &Stage, input: &Input, mut pace: Pace) -
     cost.add(player.quit().await?);
     story.compared = compared;
 
-    act(context, &mut pace, "everything that is left is inspected").await;
+    pace.act(context, "everything that is left is inspected").await;
     let volume = stage.store.volume().await?;
     story.inspection = Inspector::new(volume).all(true).run().await.map_err(plastron::Error::from)?;
     story.cost = cost;
     story.elapsed = watch.elapsed();
     Ok(story)
-}
-
-/// Says on a terminal what happens now, and to whoever steps through it.
-async fn act(context: &Context, pace: &mut Pace, what: &str) {
-    if pace.is_stepping() || context.output.bars().is_some() {
-        context.output.note(what);
-    }
-    pace.step().await;
 }
 
 /// Has a leader complete a checkpoint, and says at which LSN. One of which the leader can't say whether it was published is completed again, as

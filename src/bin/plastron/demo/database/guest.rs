@@ -2,6 +2,7 @@
 
 use plastron_keyserver::proto::Quorum;
 
+use super::pace::Pace;
 use super::player::{Cost, Player};
 use super::realm::GUEST;
 use super::revocation::{Audit, Revocation, told};
@@ -24,12 +25,12 @@ impl Guest {
     /// Has the guest read what there is, and revokes it; none if the keys are not with a keyserver.
     pub(super) async fn revoke(
         context: &Context,
+        pace: &mut Pace,
         stage: &Stage,
         input: &Input,
-        story: &mut Story,
     ) -> Result<Option<Self>> {
         let Some(realm) = &stage.realm else { return Ok(None) };
-        story.tell(context, "a guest reads the first checkpoint");
+        pace.act(context, "a guest reads the first checkpoint").await;
         let mut player = Player::start("the guest", Role::Guest, &stage.text(GUEST)?, input)?;
         let answer = player.answer().await?;
         if let (kind, message) = told(&answer)

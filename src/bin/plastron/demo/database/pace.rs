@@ -4,6 +4,8 @@ use std::io::BufRead;
 
 use tokio::sync::mpsc;
 
+use crate::context::Context;
+
 /// Lines that were read and not waited for yet.
 const LINES: usize = 16;
 
@@ -26,13 +28,16 @@ impl Pace {
         }))
     }
 
-    /// Whether it waits at all.
-    pub(super) fn is_stepping(&self) -> bool {
-        self.0.is_some()
+    /// Says on a terminal what happens now, and to whoever steps through it.
+    pub(super) async fn act(&mut self, context: &Context, what: &str) {
+        if self.0.is_some() || context.output.bars().is_some() {
+            context.output.note(what);
+        }
+        self.step().await;
     }
 
     /// Waits for a line. At the end of the input there is nothing to wait for any more.
-    pub(super) async fn step(&mut self) {
+    async fn step(&mut self) {
         if let Some(lines) = &mut self.0
             && lines.recv().await.is_none()
         {
