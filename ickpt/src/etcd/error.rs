@@ -13,6 +13,9 @@ pub enum EtcdError {
     /// etcd refused; the same again would be refused again.
     #[error("{0}")]
     Refused(String),
+    /// etcd does not know the user, or the user may not.
+    #[error("{0}")]
+    Unauthorized(String),
     /// The answer is no such answer.
     #[error("etcd's answer has no {0}")]
     Wrong(&'static str),

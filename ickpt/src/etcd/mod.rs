@@ -8,10 +8,12 @@
 
 mod client;
 mod error;
+mod node;
 mod pair;
 mod watch;
 
 pub use client::{EtcdClient, EtcdClientOptions};
 pub use error::EtcdError;
+pub use node::EtcdUser;
 pub use pair::{EtcdPair, encode_etcd, etcd_number, etcd_range_end};
 pub use watch::{EtcdEvent, EtcdWatch};

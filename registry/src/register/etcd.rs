@@ -11,16 +11,17 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use plastron_ickpt::{HttpClient, HttpClientOptions, Origin, client_config_with_identity};
+use plastron_ickpt::etcd::{EtcdClient, EtcdClientOptions, EtcdError, EtcdUser};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::etcd_node::{EtcdNode, EtcdUser, Trouble};
 use super::swap_register::{RegisterFault, SwapRegister, Swapped};
 use crate::error::{Error, Fault, Result};
 
 /// Longest value; etcd's own limit of a request is 1.5 MiB.
-pub(super) const MAX_VALUE_BYTES: usize = 1 << 20;
+const MAX_VALUE_BYTES: usize = 1 << 20;
+/// Longest answer: a value in base64, and what is around it.
+const MAX_ANSWER_BYTES: usize = 2 * MAX_VALUE_BYTES;
 /// Longest key.
 const MAX_KEY_BYTES: usize = 1024;
 
@@ -69,7 +70,7 @@ impl fmt::Debug for EtcdOptions {
 /// One key of etcd as a register. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct EtcdRegister {
-    nodes: Arc<[EtcdNode]>,
+    client: EtcdClient,
     key: Arc<str>,
 }
 
@@ -86,19 +87,13 @@ impl EtcdRegister {
         if options.endpoints.is_empty() || options.key.is_empty() || options.key.len() > MAX_KEY_BYTES {
             return Err(invalid(format!("there must be an endpoint, and a key of 1 to {MAX_KEY_BYTES} bytes")));
         }
-        let identity = options.identity.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
-        let tls = client_config_with_identity(options.certificate_authority.as_deref(), identity)
-            .map_err(|error| invalid(error.to_string()))?;
-        let client = HttpClient::new(HttpClientOptions::new(tls));
-        let user = options.user.map(|(name, password)| Arc::new(EtcdUser { name, password }));
-        let mut nodes = Vec::new();
-        for text in &options.endpoints {
-            // The text is not said again: there may be a password in it.
-            let origin = Origin::parse(text)
-                .map_err(|what| invalid(format!("endpoint {} can't be used: {what}", nodes.len() + 1)))?;
-            nodes.push(EtcdNode::new(origin, client.clone(), user.clone(), options.timeout));
-        }
-        Ok(Self { nodes: nodes.into(), key: options.key.into() })
+        let mut client = EtcdClientOptions::new(options.endpoints);
+        client.user = options.user.map(|(name, password)| EtcdUser { name, password });
+        client.certificate_authority = options.certificate_authority;
+        client.identity = options.identity;
+        client.timeout = options.timeout;
+        let client = EtcdClient::open(&client).map_err(invalid)?;
+        Ok(Self { client, key: options.key.into() })
     }
 
     fn unavailable(&self, reason: String) -> plastron_sources::Error {
@@ -114,19 +109,20 @@ impl EtcdRegister {
         ))
     }
 
+    /// What a request that was surely not done came to, or one that changes nothing.
+    fn fault(&self, error: EtcdError) -> Fault {
+        match error {
+            EtcdError::Refused(what) => Fault::Invalid(what),
+            EtcdError::Unauthorized(what) => self.unauthorized(what),
+            error => Fault::Bucket(self.unavailable(error.to_string())),
+        }
+    }
+
     /// The value and its revision. Every node is asked until one answers.
     async fn range(&self) -> Result<Found, Fault> {
         let body = json!({ "key": STANDARD.encode(self.key.as_bytes()) });
-        let mut all = Vec::new();
-        for node in self.nodes.iter() {
-            match node.ask("/v3/kv/range", &body).await {
-                Ok(answer) => return found(&answer),
-                Err(Trouble::Refused(what)) => return Err(Fault::Invalid(what)),
-                Err(Trouble::Unauthorized(what)) => return Err(self.unauthorized(what)),
-                Err(Trouble::NotSent(what) | Trouble::Lost(what)) => all.push(what),
-            }
-        }
-        Err(Fault::Bucket(self.unavailable(all.join("; "))))
+        let answer = self.client.ask("/v3/kv/range", &body, MAX_ANSWER_BYTES).await;
+        found(&answer.map_err(|error| self.fault(error))?)
     }
 
     /// Writes `new`, or removes the key, if the revision is `revision`; else gives what is there.
@@ -141,22 +137,17 @@ impl EtcdRegister {
             "success": [act],
             "failure": [{ "request_range": { "key": key } }],
         });
-        let mut all = Vec::new();
-        for node in self.nodes.iter() {
-            match node.ask("/v3/kv/txn", &body).await {
-                Ok(answer) if answer.get("succeeded").and_then(Value::as_bool) == Some(true) => return Ok(None),
-                Ok(answer) => {
-                    let range = answer.pointer("/responses/0/response_range").cloned().unwrap_or(Value::Null);
-                    return found(&range).map(Some).map_err(RegisterFault::Failed);
-                }
-                Err(Trouble::Refused(what)) => return Err(RegisterFault::Failed(Fault::Invalid(what))),
-                Err(Trouble::Unauthorized(what)) => return Err(RegisterFault::Failed(self.unauthorized(what))),
-                // The same again on another node could find its own first try, and take it for somebody else's.
-                Err(Trouble::Lost(what)) => return Err(RegisterFault::Unknown(self.unavailable(what))),
-                Err(Trouble::NotSent(what)) => all.push(what),
-            }
+        // The same again on another node could find its own first try, and take it for somebody else's.
+        let answer = match self.client.ask_once("/v3/kv/txn", &body, MAX_ANSWER_BYTES).await {
+            Ok(answer) => answer,
+            Err(EtcdError::Lost(what)) => return Err(RegisterFault::Unknown(self.unavailable(what))),
+            Err(error) => return Err(RegisterFault::Failed(self.fault(error))),
+        };
+        if answer.get("succeeded").and_then(Value::as_bool) == Some(true) {
+            return Ok(None);
         }
-        Err(RegisterFault::Failed(Fault::Bucket(self.unavailable(all.join("; ")))))
+        let range = answer.pointer("/responses/0/response_range").cloned().unwrap_or(Value::Null);
+        found(&range).map(Some).map_err(RegisterFault::Failed)
     }
 }
 
@@ -177,8 +168,7 @@ fn found(answer: &Value) -> Result<Found, Fault> {
 #[async_trait]
 impl SwapRegister for EtcdRegister {
     fn address(&self) -> String {
-        let endpoint = self.nodes.first().map(|node| node.origin().to_string()).unwrap_or_default();
-        format!("etcd {endpoint} {}", self.key)
+        format!("etcd {} {}", self.client.address(), self.key)
     }
 
     fn max_value_bytes(&self) -> usize {

@@ -17,8 +17,6 @@
 mod envelope;
 #[cfg(feature = "etcd")]
 mod etcd;
-#[cfg(feature = "etcd")]
-mod etcd_node;
 #[cfg(feature = "ickpt")]
 mod ickpt;
 mod recorded_register;

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use plastron_config::{Config, Schema};
-use plastron_ickpt::etcd::EtcdClientOptions;
+use plastron_ickpt::etcd::{EtcdClientOptions, EtcdUser};
 use plastron_keyserver::log::EtcdLogOptions;
 use plastron_keyserver::tls::ServerTls;
 use plastron_keyserver::{Error, Result};
+use zeroize::Zeroizing;
 
 use crate::files;
 
@@ -48,6 +49,8 @@ pub(crate) fn schema() -> Schema {
                 .list("endpoints", "URLs of etcd's nodes.")
                 .string("prefix", "What all of the log's keys in etcd begin with, the same at all replicas.")
                 .list("members", "Names of all replicas: the log is kept until all of them have applied it.")
+                .string("user", "Who asks etcd, where it has users.")
+                .string("password_file", "File with the password.")
                 .string("certificate_authority", "PEM file of the authority of etcd's nodes.")
                 .string("certificate", "PEM file of the certificate to show to etcd.")
                 .string("private_key_file", "PEM file of its key.")
@@ -81,6 +84,13 @@ fn invalid(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::Invalid { what: "configuration", why: format!("{}: {why:#}", path.display()) }
 }
 
+/// The password in that file, without the end of its line.
+fn password(path: &Path) -> Result<Zeroizing<String>> {
+    let bytes = Zeroizing::new(files::read("password", path)?);
+    let text = std::str::from_utf8(&bytes).map_err(|error| invalid(path, error))?;
+    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
 /// Reads the configuration of the replica in that folder.
 pub(crate) fn read(folder: &Path) -> Result<Configuration> {
     let path = &folder.join("configuration");
@@ -112,6 +122,14 @@ fn parse(text: &str) -> Parsed {
                 (Some(certificate), Some(key)) => Some((certificate, key)),
                 (None, None) => None,
                 _ => return Ok(Err("log.certificate and log.private_key_file go together".to_owned())),
+            };
+            client.user = match (config.string("log.user")?, file("log.password_file")?) {
+                (Some(name), Some(path)) => match password(&path) {
+                    Ok(password) => Some(EtcdUser { name, password }),
+                    Err(error) => return Ok(Err(error.to_string())),
+                },
+                (None, None) => None,
+                _ => return Ok(Err("log.user and log.password_file go together".to_owned())),
             };
             client.timeout = duration("log.timeout")?;
             let mut options = EtcdLogOptions::new(client, config.string("log.prefix")?.unwrap_or_default(), name);

@@ -12,34 +12,31 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 use http_body_util::Full;
-use plastron_ickpt::{HttpClient, Origin, WireError};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::etcd::MAX_VALUE_BYTES;
+use super::error::EtcdError;
+use crate::storage_url::Origin;
+use crate::wire::{HttpClient, HttpStream, WireError};
 
-/// Longest answer: a value in base64, and what is around it.
-const MAX_ANSWER_BYTES: usize = 2 * MAX_VALUE_BYTES;
+/// Longest answer to who asks for a token.
+const MAX_TOKEN_BYTES: usize = 64 << 10;
 /// Characters of what etcd says that are passed on.
 const MAX_MESSAGE_CHARS: usize = 300;
 
 /// Who asks.
-pub(super) struct EtcdUser {
-    pub(super) name: String,
-    pub(super) password: Zeroizing<String>,
+#[derive(Clone)]
+pub struct EtcdUser {
+    /// The user's name, as etcd knows it.
+    pub name: String,
+    /// And the password.
+    pub password: Zeroizing<String>,
 }
 
-/// Why there is no answer.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    /// The request did not get there.
-    NotSent(String),
-    /// It may have got there.
-    Lost(String),
-    /// etcd refused.
-    Refused(String),
-    /// etcd does not know the user, or the user may not.
-    Unauthorized(String),
+impl fmt::Debug for EtcdUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EtcdUser({:?})", self.name)
+    }
 }
 
 /// One node.
@@ -64,19 +61,19 @@ impl Refusal {
             || ["invalid auth token", "revision in header is old"].iter().any(|word| self.message.contains(word))
     }
 
-    fn trouble(&self, origin: &Origin) -> Trouble {
+    fn trouble(&self, origin: &Origin) -> EtcdError {
         let Self { status, message } = self;
         let said = format!("{origin} answered {status} {message}");
         let about_user = ["authentication failed", "user name is empty", "permission denied", "invalid auth token"];
         match status {
-            401 | 403 => {
-                Trouble::Unauthorized(format!("{said}; check user and password, and what the user may do with the key"))
-            }
+            401 | 403 => EtcdError::Unauthorized(format!(
+                "{said}; check user and password, and what the user may do with the key"
+            )),
             400 if about_user.iter().any(|word| message.contains(word)) => {
-                Trouble::Unauthorized(format!("{said}; check user and password"))
+                EtcdError::Unauthorized(format!("{said}; check user and password"))
             }
-            400 | 404 => Trouble::Refused(said),
-            _ => Trouble::Lost(said),
+            400 | 404 => EtcdError::Refused(said),
+            _ => EtcdError::Lost(said),
         }
     }
 }
@@ -91,37 +88,57 @@ impl EtcdNode {
     }
 
     /// Asks, within the time that one request may take.
-    pub(super) async fn ask(&self, path: &str, body: &Value) -> Result<Value, Trouble> {
+    pub(super) async fn ask(&self, path: &str, body: &Value, most: usize) -> Result<Value, EtcdError> {
         let bytes = Bytes::from(body.to_string());
         let Some(user) = &self.user else {
-            return self.post(path, bytes, None).await?.map_err(|refusal| refusal.trouble(&self.origin));
+            return self.post(path, bytes, None, most).await?.map_err(|refusal| refusal.trouble(&self.origin));
         };
         let known = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(token) = known {
-            match self.post(path, bytes.clone(), Some(token)).await? {
+            match self.post(path, bytes.clone(), Some(token), most).await? {
                 Err(refusal) if refusal.is_about_token() => {}
                 answer => return answer.map_err(|refusal| refusal.trouble(&self.origin)),
             }
         }
         let token = self.authenticate(user).await?;
-        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
-        self.post(path, bytes, Some(token)).await?.map_err(|refusal| refusal.trouble(&self.origin))
+        self.post(path, bytes, Some(token), most).await?.map_err(|refusal| refusal.trouble(&self.origin))
     }
 
-    async fn authenticate(&self, user: &EtcdUser) -> Result<HeaderValue, Trouble> {
+    /// Begins what goes on, within the time that one request may take. It is asked for with a token of its own: a refusal comes in the stream,
+    /// where nobody could ask again.
+    pub(super) async fn begin(&self, path: &str, body: &Value) -> Result<HttpStream, EtcdError> {
+        let token = match &self.user {
+            Some(user) => Some(self.authenticate(user).await?),
+            None => None,
+        };
+        let origin = &self.origin;
+        let begun = self.client.begin(origin, request(path, Bytes::from(body.to_string()), token)?);
+        let stream = match tokio::time::timeout(self.timeout, begun).await {
+            Err(_) => return Err(EtcdError::Lost(format!("{origin} did not answer in time"))),
+            Ok(stream) => stream.map_err(|error| failed(origin, error))?,
+        };
+        match stream.status() {
+            200 => Ok(stream),
+            status => Err(EtcdError::Lost(format!("{origin} answered {status} to {path}"))),
+        }
+    }
+
+    async fn authenticate(&self, user: &EtcdUser) -> Result<HeaderValue, EtcdError> {
         let body = json!({ "name": user.name, "password": user.password.as_str() });
         // Whatever became of this, what was asked for has not been sent.
-        let answer = match self.post("/v3/auth/authenticate", Bytes::from(body.to_string()), None).await {
-            Err(Trouble::Lost(what)) => return Err(Trouble::NotSent(what)),
-            answer => answer?,
-        };
+        let answer =
+            match self.post("/v3/auth/authenticate", Bytes::from(body.to_string()), None, MAX_TOKEN_BYTES).await {
+                Err(EtcdError::Lost(what)) => return Err(EtcdError::NotSent(what)),
+                answer => answer?,
+            };
         let answer = answer.map_err(|refusal| match refusal.trouble(&self.origin) {
-            Trouble::Lost(what) => Trouble::NotSent(what),
+            EtcdError::Lost(what) => EtcdError::NotSent(what),
             trouble => trouble,
         })?;
         let token = answer.get("token").and_then(Value::as_str).and_then(|token| HeaderValue::try_from(token).ok());
-        let mut token = token.ok_or_else(|| Trouble::NotSent(format!("{} gave no token", self.origin)))?;
+        let mut token = token.ok_or_else(|| EtcdError::NotSent(format!("{} gave no token", self.origin)))?;
         token.set_sensitive(true);
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
         Ok(token)
     }
 
@@ -142,19 +159,13 @@ impl EtcdNode {
         path: &str,
         body: Bytes,
         token: Option<HeaderValue>,
-    ) -> Result<Result<Value, Refusal>, Trouble> {
-        let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
-        if let Some(token) = token {
-            request = request.header(header::AUTHORIZATION, token);
-        }
-        let request = request.body(Full::new(body)).map_err(|error| Trouble::NotSent(error.to_string()))?;
+        most: usize,
+    ) -> Result<Result<Value, Refusal>, EtcdError> {
         let origin = &self.origin;
-        let sent = tokio::time::timeout(self.timeout, self.client.send(origin, request, MAX_ANSWER_BYTES)).await;
-        let answer = match sent {
-            Err(_) => return Err(Trouble::Lost(format!("{origin} did not answer in time"))),
-            Ok(Err(WireError::Unreachable(what))) => return Err(Trouble::NotSent(format!("{origin}: {what}"))),
-            Ok(Err(error)) => return Err(Trouble::Lost(format!("{origin}: {error}"))),
-            Ok(Ok(answer)) => answer,
+        let sent = self.client.send(origin, request(path, body, token)?, most);
+        let answer = match tokio::time::timeout(self.timeout, sent).await {
+            Err(_) => return Err(EtcdError::Lost(format!("{origin} did not answer in time"))),
+            Ok(answer) => answer.map_err(|error| failed(origin, error))?,
         };
         let value: Option<Value> = serde_json::from_slice(&answer.body).ok();
         match (answer.status, value) {
@@ -163,10 +174,30 @@ impl EtcdNode {
                 let message = value.as_ref().and_then(|value| value.get("message")?.as_str()).unwrap_or_default();
                 Ok(Err(Refusal {
                     status,
-                    message: self.without_secrets(message).chars().take(MAX_MESSAGE_CHARS).collect(),
+                    message: self
+                        .without_secrets(message)
+                        .chars()
+                        .filter(|c| !c.is_control())
+                        .take(MAX_MESSAGE_CHARS)
+                        .collect(),
                 }))
             }
         }
+    }
+}
+
+fn request(path: &str, body: Bytes, token: Option<HeaderValue>) -> Result<Request<Full<Bytes>>, EtcdError> {
+    let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, token);
+    }
+    request.body(Full::new(body)).map_err(|error| EtcdError::NotSent(error.to_string()))
+}
+
+fn failed(origin: &Origin, error: WireError) -> EtcdError {
+    match error {
+        WireError::Unreachable(what) => EtcdError::NotSent(format!("{origin}: {what}")),
+        error => EtcdError::Lost(format!("{origin}: {error}")),
     }
 }
 
