@@ -61,7 +61,7 @@ impl Settings {
             .duration("check_after", "How long after a look at the list of readers a checkpoint looks again; 0: each checkpoint does.", "30s")
             .duration("unchecked_for", "How long checkpoints go on while the list can't be looked up; 0: as long as the KEK needs no change.", "0")
             .duration("deadline", "How long a look can take.", "30s")
-            .range("1ms", "10m")
+            .range("1ms", "10min")
     }
 
     /// The settings in `config`, which was checked against the schema.
