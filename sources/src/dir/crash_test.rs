@@ -86,11 +86,11 @@ fn a_killed_writer_leaves_nothing_but_whole_objects() {
         let staging = if staging == "named" { Staging::Named } else { Staging::Unnamed };
         return be_the_child(directory, staging, round);
     }
-    let runtime = tokio::runtime::Runtime::new().unwrap();
     let entropy = SystemEntropy::default();
     for (staging, word) in [(Staging::Unnamed, "unnamed"), (Staging::Named, "named")] {
         let directory = tempfile::tempdir().unwrap();
         let mut acknowledged: HashSet<String> = HashSet::new();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
         for round in 0..ROUNDS {
             let created =
                 run_and_kill(directory.path(), word, round, Duration::from_micros(entropy.next_u64() % 60_000));
@@ -116,6 +116,8 @@ fn a_killed_writer_leaves_nothing_but_whole_objects() {
                 acknowledged.extend(found);
             });
         }
+        // Its threads remove the temporary files of this process's own creates: it ends when they have.
+        drop(runtime);
         // Temporary files of the killed lie there, invisible, until they are stale.
         let temporary =
             |directory: &std::path::Path| files_in(directory).into_iter().filter(|file| file.ends_with(SUFFIX)).count();
@@ -126,7 +128,7 @@ fn a_killed_writer_leaves_nothing_but_whole_objects() {
         assert_eq!(tree_at(directory.path(), staging, std::sync::Arc::new(later)).sweep().unwrap(), now);
         assert_eq!(temporary(directory.path()), 0);
         let store = store_in(directory.path(), staging);
-        runtime.block_on(async {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
             check(store.as_ref(), "", &acknowledged).await;
             put(store.as_ref(), "afterwards", "x").await.unwrap();
         });
