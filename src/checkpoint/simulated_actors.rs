@@ -315,7 +315,9 @@ impl World {
 
 /// Whether an object was not there.
 fn is_gone(fault: &CheckpointFault) -> bool {
-    matches!(fault, CheckpointFault::PageLog(PageLogFault::Corrupt { check, .. }) if check.starts_with("it is not there"))
+    let told = |check: &str| check.starts_with("it is not there");
+    fault.kind() == ErrorKind::NotFound
+        || matches!(fault, CheckpointFault::PageLog(PageLogFault::Corrupt { check, .. }) if told(check))
 }
 
 /// Drops `call` if it is not done when it was polled so many times: between any two things that it waits for.
