@@ -59,6 +59,7 @@ mod module;
 mod modules;
 mod none;
 pub mod plugin;
+mod replaced_file;
 
 pub use envelope::{
     Binding, DataKey, KEY_BYTES, Kek, KekId, MAX_ASSOCIATED_BYTES, MAX_RECORDS, MAX_WRAPPED_KEY_BYTES, Opener,
@@ -76,3 +77,4 @@ pub use module::{
 pub use modules::KeyModules;
 pub use none::NoneModule;
 pub use plastron_config::ErrorKind;
+pub use replaced_file::{LockedFile, ReplacedFile};

@@ -8,10 +8,10 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::Zeroizing;
 
 use super::image::Kdf;
-use super::keyring_file::read_private;
 use crate::envelope::{KEY_BYTES, SecretKey};
 use crate::environment::KeyEnvironment;
 use crate::error::Fault;
+use crate::replaced_file::read_private;
 
 /// Most bytes of a file that holds a key or passphrase.
 const MAX_FILE_BYTES: u64 = 4_096;

@@ -11,7 +11,6 @@
 
 mod image;
 mod keyring;
-mod keyring_file;
 mod master_key;
 mod module;
 mod settings;

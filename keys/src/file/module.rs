@@ -8,21 +8,23 @@ use plastron_config::{Config, Schema};
 
 use super::image::KeyringImage;
 use super::keyring::Keyring as Ring;
-use super::keyring_file::KeyringFile;
 use super::master_key::MasterKey;
 use super::settings::{Argon2Settings, Settings, check_rewrap, origin};
 use super::state::{Pending, State, Written};
 use crate::envelope::{Binding, DataKey, Kek, KekId, WrappedKey};
 use crate::environment::KeyEnvironment;
 use crate::error::Fault;
-use crate::module::{BlobAnswer, Completion, DataKeyWrapper, KeyInfo, KeyModule, KeyModuleFactory, Keyring};
+use crate::module::{
+    BlobAnswer, Completion, DataKeyWrapper, KeyInfo, KeyModule, KeyModuleFactory, Keyring, MAX_KEY_BLOB_BYTES,
+};
+use crate::replaced_file::{ReplacedFile, read_private};
 
 const NAME: &str = "file";
 
 /// `key_management=(name=file,config=(path=…,key_file=…))`.
 pub struct FileModule {
     settings: Settings,
-    file: KeyringFile,
+    file: ReplacedFile,
     environment: KeyEnvironment,
     /// Held during everything that has an order, which may wait for another process.
     state: Mutex<State>,
@@ -46,7 +48,7 @@ impl FileModule {
     pub fn open(config: &Config, environment: &KeyEnvironment) -> Result<Self, Fault> {
         let settings = Settings::from_config(config)?;
         let master = MasterKey::read(settings.origin.clone(), environment)?;
-        let file = KeyringFile::new(settings.path.clone(), environment);
+        let file = ReplacedFile::new("the keyring", settings.path.clone(), environment.clock.clone());
         let state = State { master, known: None, persisted: None, in_force: None, pending: None };
         let environment = environment.clone();
         let module = Self { settings, file, environment, state: Mutex::new(state), view: RwLock::default() };
@@ -78,7 +80,7 @@ impl FileModule {
     }
 
     fn read_file(&self, master: &MasterKey) -> Result<Option<Written>, Fault> {
-        let Some(bytes) = self.file.read()? else { return Ok(None) };
+        let Some(bytes) = read_private(self.file.path(), MAX_KEY_BLOB_BYTES as u64)? else { return Ok(None) };
         let opened = KeyringImage::decode(&bytes).and_then(|image| Ring::open(&image, master));
         let keyring = opened.map_err(|fault| self.in_file(fault))?;
         Ok(Some(Written { bytes, keyring: Some(keyring) }))
@@ -123,7 +125,7 @@ impl FileModule {
                 Some(keyring) => keyring,
                 None => {
                     let mut keyring = self.create(&state.master)?;
-                    locked.replace(&keyring.seal(&state.master, locked.random())?)?;
+                    locked.replace(&keyring.seal(&state.master, &*self.environment.random)?)?;
                     keyring
                 }
             };
@@ -195,13 +197,13 @@ impl KeyModule for FileModule {
         };
         let mut usable = None;
         if self.is_due(&all) {
-            all.add_key(self.now_ms(), locked.random())?;
+            all.add_key(self.now_ms(), &*self.environment.random)?;
         } else {
             usable = state.usable(&all, on_disk.as_ref());
         }
         let bytes = match usable {
             Some(bytes) => bytes,
-            None => all.seal(&state.master, locked.random())?,
+            None => all.seal(&state.master, &*self.environment.random)?,
         };
         if on_disk.is_none_or(|on_disk| on_disk.bytes != bytes) {
             locked.replace(&bytes)?;
@@ -276,8 +278,8 @@ impl Keyring for FileModule {
         let mut state = self.state();
         let locked = self.file.lock()?;
         let mut keyring = self.existing(&state)?;
-        keyring.add_key(self.now_ms(), locked.random())?;
-        let bytes = keyring.seal(&state.master, locked.random())?;
+        keyring.add_key(self.now_ms(), &*self.environment.random)?;
+        let bytes = keyring.seal(&state.master, &*self.environment.random)?;
         locked.replace(&bytes)?;
         state.known = Some(keyring);
         self.show_to_readers(&state);
@@ -292,7 +294,7 @@ impl Keyring for FileModule {
         let locked = self.file.lock()?;
         let mut keyring = self.existing(&state)?;
         keyring.kdf = kdf;
-        let bytes = keyring.seal(&master, locked.random())?;
+        let bytes = keyring.seal(&master, &*self.environment.random)?;
         locked.replace(&bytes)?;
         state.known = Some(keyring);
         self.show_to_readers(&state);

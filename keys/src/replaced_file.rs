@@ -1,4 +1,6 @@
-//! The keyring's file: read with its permissions checked, replaced as a whole and durably, under a lock.
+//! A small private file that several processes share: read with its permissions checked, replaced as a whole and durably, under a lock.
+//!
+//! The keyring of the module `file` is one, and so is what modules of the crates above keep for their node.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
@@ -7,9 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::environment::{KeyClock, KeyEnvironment, KeyRandom};
+use crate::environment::KeyClock;
 use crate::error::Fault;
-use crate::module::MAX_KEY_BLOB_BYTES;
 
 /// How long another process may hold the lock; it does so for as long as it takes to write a small file.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
@@ -18,45 +19,45 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// Permission bits of everybody but the owner.
 const OTHERS: u32 = 0o077;
 
-/// Where a keyring is kept.
+/// Where the file is.
 #[derive(Debug, Clone)]
-pub(crate) struct KeyringFile {
+pub struct ReplacedFile {
+    what: &'static str,
     path: PathBuf,
     clock: Arc<dyn KeyClock>,
-    random: Arc<dyn KeyRandom>,
 }
 
 /// Leave to replace the file. The lock ends with it.
 #[derive(Debug)]
-pub(crate) struct LockedKeyringFile<'a> {
-    file: &'a KeyringFile,
+pub struct LockedFile<'a> {
+    file: &'a ReplacedFile,
     _lock: File,
 }
 
-impl KeyringFile {
-    pub(crate) fn new(path: PathBuf, environment: &KeyEnvironment) -> Self {
-        Self { path, clock: environment.clock.clone(), random: environment.random.clone() }
+impl ReplacedFile {
+    /// The file at `path`; `what` it is stands in errors, such as "the keyring".
+    pub fn new(what: &'static str, path: PathBuf, clock: Arc<dyn KeyClock>) -> Self {
+        Self { what, path, clock }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What is in it; `None` if there is no such file.
-    pub(crate) fn read(&self) -> Result<Option<Vec<u8>>, Fault> {
-        read_private(&self.path, MAX_KEY_BLOB_BYTES as u64)
-    }
-
     /// Waits for the lock that everybody takes who replaces the file: `<path>.lock`.
-    pub(crate) fn lock(&self) -> Result<LockedKeyringFile<'_>, Fault> {
+    ///
+    /// # Errors
+    /// [`Fault::Io`]; [`Fault::Locked`] if somebody has had it for ten seconds.
+    pub fn lock(&self) -> Result<LockedFile<'_>, Fault> {
         let path = self.beside(".lock");
-        let context = || format!("locking the keyring by {}", path.display());
+        let context = || format!("locking {} by {}", self.what, path.display());
         let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
         let lock = open.map_err(|error| Fault::io(context(), error))?;
         let mut waited = Duration::ZERO;
         loop {
             match lock.try_lock() {
-                Ok(()) => return Ok(LockedKeyringFile { file: self, _lock: lock }),
+                Ok(()) => return Ok(LockedFile { file: self, _lock: lock }),
                 Err(TryLockError::Error(error)) => return Err(Fault::io(context(), error)),
                 Err(TryLockError::WouldBlock) if waited >= LOCK_PATIENCE => {
                     let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
@@ -85,13 +86,17 @@ impl KeyringFile {
     }
 }
 
-impl LockedKeyringFile<'_> {
+impl LockedFile<'_> {
     /// Puts `bytes` in place of what is there. After an error, and after a crash at any point, the file is either the old one or the new one;
     /// once this returns it is the new one, through a power failure too.
-    pub(crate) fn replace(&self, bytes: &[u8]) -> Result<(), Fault> {
+    ///
+    /// # Errors
+    /// [`Fault::Io`].
+    pub fn replace(&self, bytes: &[u8]) -> Result<(), Fault> {
         // Whoever left a temporary file behind is gone: there is one lock, and it is ours.
         let temporary = self.file.beside(".tmp");
-        let context = |what: &str, path: &Path| format!("{what} {}", path.display());
+        let what = self.file.what;
+        let context = |doing: &str, path: &Path| format!("{doing} {}", path.display());
         match std::fs::remove_file(&temporary) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(Fault::io(context("removing the left-over", &temporary), error));
@@ -99,10 +104,10 @@ impl LockedKeyringFile<'_> {
             _ => {}
         }
         let written = write_new(&temporary, bytes)
-            .map_err(|error| Fault::io(context("writing the keyring to", &temporary), error))
+            .map_err(|error| Fault::io(context(&format!("writing {what} to"), &temporary), error))
             .and_then(|()| {
                 std::fs::rename(&temporary, &self.file.path)
-                    .map_err(|error| Fault::io(context("replacing the keyring", &self.file.path), error))
+                    .map_err(|error| Fault::io(context(&format!("replacing {what}"), &self.file.path), error))
             });
         if let Err(fault) = written {
             // It was not there before, and the error to report is the first one.
@@ -113,11 +118,6 @@ impl LockedKeyringFile<'_> {
         File::open(directory)
             .and_then(|directory| directory.sync_all())
             .map_err(|error| Fault::io(context("syncing the directory", directory), error))
-    }
-
-    /// Random bytes for what is about to be written.
-    pub(crate) fn random(&self) -> &dyn KeyRandom {
-        self.file.random.as_ref()
     }
 }
 
