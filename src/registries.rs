@@ -71,23 +71,26 @@ impl RegistryOptions {
     fn etcd(&self, key: String) -> Result<Arc<dyn SwapRegister>> {
         let mut options = plastron_registry::EtcdOptions::new(self.endpoints.clone(), key);
         let invalid = |what: &str| refused("registry etcd", Fault::Invalid(what.to_owned()));
-        options.user = match &self.user {
+        options.client.user = match &self.user {
             Some(_) if self.password.is_empty() => {
                 return Err(invalid("there is a user, and no password; give both, or none"));
             }
-            Some(user) => Some((user.clone(), self.password.expose().to_owned().into())),
+            Some(user) => Some(plastron_registry::EtcdUser {
+                name: user.clone(),
+                password: self.password.expose().to_owned().into(),
+            }),
             None if !self.password.is_empty() => {
                 return Err(invalid("there is a password, and no user; give both, or none"));
             }
             None => None,
         };
-        options.identity = match (&self.cert_file, &self.key_file) {
+        options.client.identity = match (&self.cert_file, &self.key_file) {
             (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
             (None, None) => None,
             _ => return Err(invalid("cert_file and key_file belong together; give both, or none")),
         };
-        options.certificate_authority.clone_from(&self.ca_file);
-        options.timeout = self.timeout;
+        options.client.certificate_authority.clone_from(&self.ca_file);
+        options.client.timeout = self.timeout;
         Ok(Arc::new(plastron_registry::EtcdRegister::open(options)?))
     }
 

@@ -73,7 +73,7 @@ pub use leadership::Leadership;
 pub use pin::{Pin, PinName};
 pub use plastron_config::ErrorKind;
 #[cfg(feature = "etcd")]
-pub use register::{EtcdOptions, EtcdRegister};
+pub use register::{EtcdClientOptions, EtcdOptions, EtcdRegister, EtcdUser};
 #[cfg(feature = "ickpt")]
 pub use register::{IckptOptions, IckptRegister};
 pub use register::{RegisterFault, RegisterRegistry, SwapRegister, Swapped};

@@ -1,5 +1,6 @@
 //! Requests, to one node after the other.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +15,7 @@ use crate::storage_url::Origin;
 use crate::wire::{HttpClient, HttpClientOptions, client_config_with_identity};
 
 /// How etcd is found.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct EtcdClientOptions {
     /// URLs of its nodes.
@@ -33,6 +34,16 @@ impl EtcdClientOptions {
     /// For these nodes; ten seconds a request.
     pub fn new(endpoints: Vec<String>) -> Self {
         Self { endpoints, user: None, certificate_authority: None, identity: None, timeout: Duration::from_secs(10) }
+    }
+}
+
+/// URLs, in which some write passwords, are not shown.
+impl fmt::Debug for EtcdClientOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EtcdClientOptions")
+            .field("endpoints", &self.endpoints.len())
+            .field("user", &self.user)
+            .finish_non_exhaustive()
     }
 }
 

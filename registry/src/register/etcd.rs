@@ -3,17 +3,14 @@
 //! etcd is spoken to by the JSON form of its own gRPC interface, which every etcd from 3.4 on serves beside it (`/v3/kv/…`). Reads are linearizable, as is its
 //! default.
 
-use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use plastron_ickpt::etcd::{EtcdClient, EtcdClientOptions, EtcdError, EtcdUser};
+use plastron_ickpt::etcd::{EtcdClient, EtcdClientOptions, EtcdError};
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 use super::swap_register::{RegisterFault, SwapRegister, Swapped};
 use crate::error::{Error, Fault, Result};
@@ -25,45 +22,20 @@ const MAX_ANSWER_BYTES: usize = 2 * MAX_VALUE_BYTES;
 /// Longest key.
 const MAX_KEY_BYTES: usize = 1024;
 
-/// How etcd is found.
-#[derive(Clone)]
+/// Which key of which etcd.
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EtcdOptions {
-    /// URLs of its nodes.
-    pub endpoints: Vec<String>,
+    /// How etcd is found.
+    pub client: EtcdClientOptions,
     /// The key of the volume.
     pub key: String,
-    /// User and password; none where etcd demands none, or goes by certificates.
-    pub user: Option<(String, Zeroizing<String>)>,
-    /// Certificate authority of the nodes, PEM, besides those of the machine.
-    pub certificate_authority: Option<std::path::PathBuf>,
-    /// Certificate and key to show, PEM.
-    pub identity: Option<(std::path::PathBuf, std::path::PathBuf)>,
-    /// Deadline of one request.
-    pub timeout: Duration,
 }
 
 impl EtcdOptions {
     /// For these nodes and this key; ten seconds a request.
     pub fn new(endpoints: Vec<String>, key: impl Into<String>) -> Self {
-        Self {
-            endpoints,
-            key: key.into(),
-            user: None,
-            certificate_authority: None,
-            identity: None,
-            timeout: Duration::from_secs(10),
-        }
-    }
-}
-
-impl fmt::Debug for EtcdOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EtcdOptions")
-            .field("endpoints", &self.endpoints.len())
-            .field("key", &self.key)
-            .field("user", &self.user.as_ref().map(|(user, _)| user))
-            .finish_non_exhaustive()
+        Self { client: EtcdClientOptions::new(endpoints), key: key.into() }
     }
 }
 
@@ -84,15 +56,10 @@ impl EtcdRegister {
     /// `Invalid` for URLs, a key or files that can't be used.
     pub fn open(options: EtcdOptions) -> Result<Self> {
         let invalid = |what: String| Error::new("open", "registry etcd", Fault::Invalid(what));
-        if options.endpoints.is_empty() || options.key.is_empty() || options.key.len() > MAX_KEY_BYTES {
-            return Err(invalid(format!("there must be an endpoint, and a key of 1 to {MAX_KEY_BYTES} bytes")));
+        if options.key.is_empty() || options.key.len() > MAX_KEY_BYTES {
+            return Err(invalid(format!("there must be a key of 1 to {MAX_KEY_BYTES} bytes")));
         }
-        let mut client = EtcdClientOptions::new(options.endpoints);
-        client.user = options.user.map(|(name, password)| EtcdUser { name, password });
-        client.certificate_authority = options.certificate_authority;
-        client.identity = options.identity;
-        client.timeout = options.timeout;
-        let client = EtcdClient::open(&client).map_err(invalid)?;
+        let client = EtcdClient::open(&options.client).map_err(invalid)?;
         Ok(Self { client, key: options.key.into() })
     }
 

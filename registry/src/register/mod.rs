@@ -32,6 +32,8 @@ pub(crate) use envelope::Envelope;
 pub use etcd::{EtcdOptions, EtcdRegister};
 #[cfg(feature = "ickpt")]
 pub use ickpt::{IckptOptions, IckptRegister};
+#[cfg(feature = "etcd")]
+pub use plastron_ickpt::etcd::{EtcdClientOptions, EtcdUser};
 pub use register_registry::RegisterRegistry;
 pub use swap_register::{RegisterFault, SwapRegister, Swapped};
 pub(crate) use turtle_record::record_in;
