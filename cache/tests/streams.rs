@@ -96,6 +96,20 @@ async fn a_scan_of_a_b_tree_goes_on_after_each_inner_page() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_window_has_grown_to_its_full_size_after_three_round_trips_wherever_reads_begin_and_end() {
+    for leaf in [LEAF, 32 * KB] {
+        let reader = Reader::new(&memory_cache(|_| {}), Origin::slow(1, 256 * MB, LATENCY));
+        let start = now();
+        let mut at = 0;
+        while at < 16 * MB + leaf {
+            reader.read(at, leaf).await;
+            at += leaf;
+        }
+        assert_eq!((leaf, round_trips(start)), (leaf, 3));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_reader_skips_to_look_ahead_is_there_when_it_comes_back() {
     // What a checkpoint of a growing tree makes: inner pages behind their leaves, so that each is read before what lies in front of it.
     let family = CHILDREN * LEAF + INNER;

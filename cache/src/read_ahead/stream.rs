@@ -161,8 +161,9 @@ impl Stream {
 
     /// Whether the reader has to wait for `range`, and for something that was fetched ahead.
     pub(super) fn is_under_way(&self, range: &Range<u64>) -> bool {
-        let segment = self.segments.iter().find(|segment| segment.bytes.end > range.start);
-        segment.is_some_and(|segment| segment.bytes.start < range.end && !segment.flight.ended())
+        // Pages do not end where requests do, and one of the two may be here already.
+        let within = |segment: &&Segment| segment.bytes.start < range.end && segment.bytes.end > range.start;
+        self.segments.iter().filter(within).any(|segment| !segment.flight.ended())
     }
 
     /// Somebody reads elsewhere, and what he reads had to be fetched or not.
