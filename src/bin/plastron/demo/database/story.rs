@@ -278,8 +278,11 @@ impl Story {
         let guests = self.revocation.as_ref().map(super::revocation::Revocation::text).unwrap_or_default();
         #[cfg(not(feature = "keyserver"))]
         let guests = String::new();
-        text += "\nThe keys were rotated after the first checkpoint. The first leader was stalled after the second one, with work that no \
-                 checkpoint had; the second was killed in the middle of its work; ";
+        let between =
+            if guests.is_empty() { "The keys were rotated" } else { "A reader was revoked, and new keys made," };
+        text += &format!("\n{between} after the first checkpoint. ");
+        text += "The first leader was stalled after the second one, with work that no checkpoint had; the second was killed in the middle of \
+                 its work; ";
         text += &format!("the third found all {} files that had been acknowledged.\n", self.survived);
         text += &format!("The first leader came back, and was told: {}\n", printable(&self.refusal));
         text += &format!(
