@@ -19,8 +19,11 @@ pub(super) struct Digests {
 }
 
 impl Digests {
-    pub(super) async fn of(bytes: &Bytes) -> Self {
-        let compute = |bytes: &Bytes| Self { crc32c: crc32c::crc32c(bytes), md5: Some(Md5::digest(bytes).into()) };
+    pub(super) async fn of(bytes: &Bytes, with_md5: bool) -> Self {
+        let compute = move |bytes: &Bytes| Self {
+            crc32c: crc32c::crc32c(bytes),
+            md5: with_md5.then(|| Md5::digest(bytes).into()),
+        };
         if bytes.len() > SMALL {
             let shared = bytes.clone();
             if let Ok(digests) = tokio::task::spawn_blocking(move || compute(&shared)).await {
@@ -63,6 +66,12 @@ impl Digests {
     }
 }
 
+/// Whether a request says what the MD5 of its body is.
+pub(super) fn names_md5(headers: &HeaderMap) -> bool {
+    let mut hashes = headers.get_all("x-goog-hash").iter().filter_map(|value| value.to_str().ok());
+    headers.contains_key("content-md5") || hashes.any(|hashes| hashes.contains("md5="))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,13 +79,13 @@ mod tests {
     #[tokio::test]
     async fn spelled_as_google_does() {
         // From Google's own documentation of gsutil hash and RFC 1321's test suite.
-        let digests = Digests::of(&Bytes::from_static(b"abc")).await;
+        let digests = Digests::of(&Bytes::from_static(b"abc"), true).await;
         assert_eq!(digests.header(), "crc32c=Nks/tw==,md5=kAFQmDzST7DWlj99KOF/cg==");
     }
 
     #[tokio::test]
     async fn wrong_digests_are_refused() {
-        let digests = Digests::of(&Bytes::from_static(b"abc")).await;
+        let digests = Digests::of(&Bytes::from_static(b"abc"), true).await;
         let check = |name: &'static str, value: &'static str| {
             digests.check(&HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]))
         };

@@ -17,9 +17,11 @@ use super::account::Account;
 use super::service::{Shared, serve};
 use super::table::Table;
 use crate::background::{self, BackgroundTask};
+use crate::endpoint::Endpoint;
 use crate::error::{Context as _, Result};
 use crate::janitor::Janitor;
 use crate::process::data_directory;
+use crate::server::Server;
 
 /// The name of the service account.
 const ACCOUNT: &str = "tester@plastron-test.iam.gserviceaccount.com";
@@ -38,6 +40,7 @@ pub struct GcsBuilder {
     careless: bool,
     limit: u64,
     accounts: bool,
+    md5: bool,
 }
 
 impl GcsBuilder {
@@ -67,6 +70,14 @@ impl GcsBuilder {
     #[must_use]
     pub fn accounts(mut self, accounts: bool) -> Self {
         self.accounts = accounts;
+        self
+    }
+
+    /// Whether every object has an MD5, which takes 1.5 ms a MiB. Default true. Without, all objects look like Google's composite ones; for
+    /// measurements, in which the server's work should not be what is measured.
+    #[must_use]
+    pub fn md5(mut self, md5: bool) -> Self {
+        self.md5 = md5;
         self
     }
 
@@ -123,9 +134,18 @@ impl GcsBuilder {
             table: Mutex::new(Table::new(generation, self.limit, self.careless)),
             access: Access { token: self.token.clone(), account, reader, anonymous: self.anonymous },
             careless: self.careless,
+            md5: self.md5,
         });
         let task = BackgroundTask::spawn(accept(listener, shared))?;
-        Ok(GcsServer { address, token: self.token, credentials_file, signed_files, task, files })
+        Ok(GcsServer {
+            address,
+            careless: self.careless,
+            token: self.token,
+            credentials_file,
+            signed_files,
+            task,
+            files,
+        })
     }
 }
 
@@ -141,6 +161,7 @@ struct SignedFiles {
 #[derive(Debug)]
 pub struct GcsServer {
     address: SocketAddr,
+    careless: bool,
     token: String,
     credentials_file: PathBuf,
     signed_files: Option<SignedFiles>,
@@ -157,6 +178,7 @@ impl GcsServer {
             careless: false,
             limit: 4 << 30,
             accounts: false,
+            md5: true,
         }
     }
 
@@ -189,6 +211,18 @@ impl GcsServer {
     /// A file with the key of an account that may list and read: everything else is refused with 403.
     pub fn reader_credentials_file(&self) -> Option<&Path> {
         self.signed_files.as_ref().map(|files| files.reader.as_path())
+    }
+
+    /// It as an endpoint, with all its credentials. It is not stopped when that is dropped.
+    pub fn endpoint(&self) -> Endpoint {
+        let mut endpoint = Endpoint::new(if self.careless { Server::Careless } else { Server::Gcs }, self.url());
+        endpoint.secret_key = self.token().to_owned();
+        endpoint.credentials_file = Some(self.credentials_file().to_owned());
+        endpoint.signed_credentials_file = self.signed_credentials_file().map(Into::into);
+        endpoint.foreign_credentials_file = self.foreign_credentials_file().map(Into::into);
+        // The file has the key in it; there is no second part.
+        endpoint.read_only = self.reader_credentials_file().map(|file| (file.display().to_string(), String::new()));
+        endpoint
     }
 
     /// Stops accepting, ends all connections and forgets everything.

@@ -14,7 +14,7 @@ use plastron_sources::clock::{Clock as _, SystemClock};
 
 use super::access::Access;
 use super::answer::{Answer, Refusal, empty, escape, json, xml};
-use super::digest::Digests;
+use super::digest::{Digests, names_md5};
 use super::listing::Listing;
 use super::object::{Object, metadata_of};
 use super::table::{NewObject, Table};
@@ -29,6 +29,7 @@ pub(super) struct Shared {
     pub(super) table: Mutex<Table>,
     pub(super) access: Access,
     pub(super) careless: bool,
+    pub(super) md5: bool,
 }
 
 impl Shared {
@@ -184,7 +185,7 @@ fn get(shared: &Shared, parts: &Parts, target: &Target) -> Result<Answer, Refusa
 }
 
 async fn put(shared: &Shared, parts: &Parts, target: &Target, data: Bytes) -> Result<Answer, Refusal> {
-    let digests = Digests::of(&data).await;
+    let digests = Digests::of(&data, shared.md5 || names_md5(&parts.headers)).await;
     digests.check(&parts.headers)?;
     if let Some(id) = target.query.get("uploadId") {
         let number = target.query.get("partNumber").and_then(|number| number.parse().ok());
