@@ -9,7 +9,7 @@
 //! * a cold scan behind a latency on the wire, with read-ahead against without, and against downloading the object with the bare client.
 //!   This needs a store behind plain HTTP.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -266,7 +266,7 @@ impl Bench<'_> {
         self.meter.row(&title);
         let (home, table) = (self.scratch.path("warm"), self.amount.table);
         self.fill(&home, "warm-", table, true).await?;
-        self.forget(&home).await?;
+        self.forget(&home, false).await?;
         let processor = [RefCell::new(Vec::new()), RefCell::new(Vec::new())];
         let [ours, peer] = &processor;
         let scan = async |what: &str, used: Option<&RefCell<Vec<Work>>>| {
@@ -303,10 +303,8 @@ impl Bench<'_> {
         self.fill(&home, "cold-", far, false).await?;
         let size = local_size(&home).await?;
         let behind = format!("cold scan of {} behind {} ms", quantity::bytes(far), self.amount.latency.as_millis());
-        let scans = Cell::new(0);
         let scan = async |load: &str| {
-            self.forget(&home).await?;
-            self.put_aside(&home, scans.replace(scans.get() + 1)).await?;
+            self.forget(&home, true).await?;
             let step = self.step("table:tiered", &home, "cold-", far, &options, load);
             Ok(mib(size, self.engine.step(&step).await?.elapsed))
         };
@@ -347,24 +345,20 @@ impl Bench<'_> {
         self.engine.step(&step).await
     }
 
-    /// Forgets the local copy of the flushed object.
-    async fn forget(&self, home: &Path) -> Result<()> {
+    /// Forgets the local copy of the flushed object, and with `all` the cache.
+    async fn forget(&self, home: &Path, all: bool) -> Result<()> {
         let path = home.join(OBJECT);
         match tokio::fs::remove_file(&path).await {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::local("remove", &path, &error)),
-            _ => Ok(()),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Failure::local("remove", &path, &error));
+            }
+            _ => {}
         }
-    }
-
-    /// Puts the cache aside, as number `number`. It is not removed before all is measured: ext4 without a journal looks at every file that
-    /// was removed in the last five minutes each time it makes a new one, and that would be measured too.
-    async fn put_aside(&self, home: &Path, number: usize) -> Result<()> {
-        let (cache, aside) = (home.join("cache"), home.join(format!("cache-{number}")));
-        match tokio::fs::rename(&cache, aside).await {
+        if all {
             // There is none yet the first time.
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::local("move", &cache, &error)),
-            _ => Ok(()),
+            let _ = tokio::fs::remove_dir_all(home.join("cache")).await;
         }
+        Ok(())
     }
 
     /// A step for the script.
