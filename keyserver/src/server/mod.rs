@@ -16,15 +16,17 @@
 //! | `GET /metrics` | – | Prometheus' text |
 //! | `GET /pks/lookup?op=get&search=` | – | an OpenPGP key in ASCII armor, of a name or an address |
 //!
-//! Bodies are framed messages and bounded; so are the time a request takes, the number of requests at once, and those of one address in a second. Errors are text, with a status by their
-//! kind. Without TLS, other addresses than loopback are refused unless they are said to be wanted. With TLS and an authority for clients, the stream,
+//! Bodies are framed messages and bounded; so are the number of connections, the time that a client and a request take, the number of requests at once, and those of one
+//! address in a second. Errors are text, with a status by their kind. Without TLS, other addresses than loopback are refused unless they are said to be wanted. With TLS and an authority for clients, the stream,
 //! ratifications and what operators do need a client certificate.
 
-mod door;
+mod entrance;
 mod failed;
 mod hkp;
 mod http;
 mod metrics;
+mod options;
 mod rate_limit;
 
-pub use http::{Server, ServerOptions};
+pub use http::Server;
+pub use options::ServerOptions;
