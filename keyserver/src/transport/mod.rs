@@ -2,12 +2,14 @@
 //!
 //! Nothing that comes back is believed: whoever calls checks it. Every call has a deadline and a bound on what it reads.
 
+mod address;
 #[cfg(feature = "http")]
 mod http;
 mod in_turn;
 
 use async_trait::async_trait;
 
+pub use address::ReplicaAddress;
 #[cfg(feature = "http")]
 pub use http::HttpTransport;
 pub use in_turn::InTurn;
