@@ -23,11 +23,10 @@ use super::hkp::armored_key;
 use super::metrics::{Metrics, Route};
 use super::options::ServerOptions;
 use super::rate_limit::RateLimit;
+use super::registering::{authorities, issuers, read_authorities, read_issuers, register, register_certified};
 use crate::encoding::FRAME_BYTES;
 use crate::machine::Directory;
-use crate::proto::{
-    HistoryPage, IssuersChange, LogEntry, LookupRequest, Message, PolicyChange, Registration, StreamPosition, Update,
-};
+use crate::proto::{HistoryPage, LogEntry, LookupRequest, Message, PolicyChange, StreamPosition, Update};
 use crate::runner::{Runner, now_ms};
 use crate::{Error, Result};
 
@@ -43,9 +42,9 @@ pub struct Server {
 }
 
 #[derive(Debug)]
-struct Shared {
-    runner: Arc<Runner>,
-    options: ServerOptions,
+pub(super) struct Shared {
+    pub(super) runner: Arc<Runner>,
+    pub(super) options: ServerOptions,
     requests: Semaphore,
     streams: Semaphore,
     rate: Option<RateLimit>,
@@ -53,7 +52,7 @@ struct Shared {
 }
 
 /// Whose request it is.
-type Caller = ConnectInfo<Peer>;
+pub(super) type Caller = ConnectInfo<Peer>;
 
 impl Server {
     /// Serves `runner`.
@@ -97,7 +96,9 @@ impl Server {
             .route("/v1/lookup", post(lookup))
             .route("/v1/update", post(update))
             .route("/v1/register", post(register))
+            .route("/v1/register/certificate", post(register_certified))
             .route("/v1/issuers", post(issuers).get(read_issuers))
+            .route("/v1/authorities", post(authorities).get(read_authorities))
             .route("/v1/ratify", post(ratify))
             .route("/v1/policy", post(policy))
             .route("/v1/stream", get(stream))
@@ -134,11 +135,16 @@ impl Drop for Server {
     }
 }
 
-type Answer<T> = Result<T, Failed>;
+pub(super) type Answer<T> = Result<T, Failed>;
 
 impl Shared {
     /// Runs a request within the bounds, and counts it.
-    async fn bounded<T>(&self, route: Route, from: Caller, work: impl Future<Output = Result<T>>) -> Answer<T> {
+    pub(super) async fn bounded<T>(
+        &self,
+        route: Route,
+        from: Caller,
+        work: impl Future<Output = Result<T>>,
+    ) -> Answer<T> {
         let answer = self.within_bounds(from, work).await;
         self.metrics.count(route, answer.as_ref().map_or_else(Failed::status, |_| StatusCode::OK));
         answer
@@ -155,7 +161,7 @@ impl Shared {
     }
 
     /// Whether whoever asks may ask for that: with an authority for clients, only those that it knows.
-    fn certified(&self, ConnectInfo(from): Caller, what: &'static str) -> Result<()> {
+    pub(super) fn certified(&self, ConnectInfo(from): Caller, what: &'static str) -> Result<()> {
         let wanted = self.options.tls.as_ref().is_some_and(|tls| tls.mutual);
         if wanted && !from.certified { Err(Error::Certificate { what }) } else { Ok(()) }
     }
@@ -173,14 +179,17 @@ impl Shared {
     }
 
     /// Reads from the directory, on a thread that may block.
-    async fn read<T: Send + 'static>(&self, work: impl FnOnce(&Directory) -> Result<T> + Send + 'static) -> Result<T> {
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Directory) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let directory = self.runner.directory().clone();
         tokio::task::spawn_blocking(move || work(&directory)).await.unwrap_or(Err(Error::Stopped("the runtime")))
     }
 }
 
 /// Bytes from outside that are no message are the asker's mistake, and no damage here.
-fn asked<M: Message>(body: &[u8]) -> Result<M> {
+pub(super) fn asked<M: Message>(body: &[u8]) -> Result<M> {
     M::from_bytes(body).map_err(|error| match error {
         Error::Corrupt { .. } => Error::Invalid { what: M::WHAT, why: error.to_string() },
         other => other,
@@ -201,27 +210,6 @@ async fn update(State(shared): State<Arc<Shared>>, from: Caller, body: Bytes) ->
         shared.runner.update(update, shared.options.deadline).await
     };
     Ok(shared.bounded(Route::Update, from, work).await?.to_string())
-}
-
-async fn register(State(shared): State<Arc<Shared>>, from: Caller, body: Bytes) -> Answer<String> {
-    let work = async {
-        let registration: Registration = asked(&body)?;
-        shared.runner.register(registration, shared.options.deadline).await
-    };
-    Ok(shared.bounded(Route::Register, from, work).await?.to_string())
-}
-
-async fn issuers(State(shared): State<Arc<Shared>>, from: Caller, body: Bytes) -> Answer<String> {
-    let work = async {
-        shared.certified(from, "a change of the issuers")?;
-        let change: IssuersChange = asked(&body)?;
-        shared.runner.change_issuers(change, shared.options.deadline).await
-    };
-    Ok(shared.bounded(Route::Issuers, from, work).await?.to_string())
-}
-
-async fn read_issuers(State(shared): State<Arc<Shared>>, from: Caller) -> Answer<Vec<u8>> {
-    shared.bounded(Route::Issuers, from, shared.read(|directory| directory.issuers()?.to_bounded_bytes())).await
 }
 
 async fn ratify(State(shared): State<Arc<Shared>>, from: Caller, body: Bytes) -> Answer<()> {

@@ -5,8 +5,11 @@
 //! | `POST /v1/lookup` | lookup request | lookup answer |
 //! | `POST /v1/update` | update | the epoch, as digits, when it is ratified |
 //! | `POST /v1/register` | registration | as of an update |
+//! | `POST /v1/register/certificate` | registration by a certificate | as of an update |
 //! | `POST /v1/issuers` | change of issuers | the newest epoch, as digits, when it is done |
 //! | `GET /v1/issuers` | – | list of issuers |
+//! | `POST /v1/authorities` | change of authorities | as of issuers |
+//! | `GET /v1/authorities` | – | list of authorities |
 //! | `POST /v1/ratify` | log entry with a head's signature | nothing |
 //! | `POST /v1/policy` | policy change | nothing |
 //! | `GET /v1/stream?epoch=&change=` | – | page of the verifiers' stream; waits for up to 20 s if there is nothing new |
@@ -27,6 +30,7 @@ mod http;
 mod metrics;
 mod options;
 mod rate_limit;
+mod registering;
 
 pub use http::Server;
 pub use options::ServerOptions;
