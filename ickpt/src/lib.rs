@@ -15,7 +15,8 @@
 //! # Layers
 //! `value`, `storage_url`, `allow_list` and `address` are vocabulary; `checkpoint_store` decides and writes; `wire` speaks HTTP; `service` joins them;
 //! `quorum` stands on `wire` and on the decisions, never on the service. `etcd` is a client of another strictly consistent store, for the crates above, and stands on
-//! `wire` alone. Features: `service` for instances, `command` for the command, `etcd` for that client.
+//! `wire` alone; `listener` takes connections within bounds, for `service` and for servers of the crates above. Features: `service` for instances, `command` for
+//! the command, `etcd` for that client, `listener`.
 
 mod address;
 mod allow_list;
@@ -26,6 +27,8 @@ mod error;
 pub mod etcd;
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "listener")]
+pub mod listener;
 pub mod protocol;
 pub mod quorum;
 mod refusal;

@@ -77,4 +77,4 @@ pub use module::{
 pub use modules::KeyModules;
 pub use none::NoneModule;
 pub use plastron_config::ErrorKind;
-pub use replaced_file::{LockedFile, ReplacedFile};
+pub use replaced_file::{LockedFile, ReplacedFile, read_private};

@@ -127,8 +127,11 @@ fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
-/// The bytes of a regular file that nobody but its owner can read or write; `None` if there is no such file.
-pub(crate) fn read_private(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Fault> {
+/// The bytes, `most` at the most, of a regular file that nobody but its owner can read or write; `None` if there is no such file.
+///
+/// # Errors
+/// [`Fault::OpenToOthers`]; [`Fault::Config`] if it is larger, or no regular file; [`Fault::Io`].
+pub fn read_private(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Fault> {
     let context = || format!("reading {}", path.display());
     let file = match File::open(path) {
         Ok(file) => file,
@@ -146,8 +149,8 @@ pub(crate) fn read_private(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Fa
         let size = metadata.len();
         return Err(Fault::Config(format!("{} has {size} bytes, and at most {most} are read", path.display())));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    // One more than there may be, in case it grew.
-    file.take(most + 1).read_to_end(&mut bytes).map_err(|error| Fault::io(context(), error))?;
+    // Not more than there was: where there is a key in it, a larger buffer would leave a copy behind.
+    let mut bytes = vec![0; usize::try_from(metadata.len()).unwrap_or(0)];
+    (&file).read_exact(&mut bytes).map_err(|error| Fault::io(context(), error))?;
     Ok(Some(bytes))
 }

@@ -39,6 +39,9 @@ pub fn message(bytes: &[u8]) -> Option<bool> {
         one::<Issuers>(bytes),
         one::<IssuersChange>(bytes),
         one::<Registration>(bytes),
+        one::<Authorities>(bytes),
+        one::<AuthoritiesChange>(bytes),
+        one::<CertifiedRegistration>(bytes),
         one::<SnapshotPortion>(bytes),
         one::<State>(bytes),
         one::<EpochRecord>(bytes),
@@ -77,6 +80,39 @@ pub fn token(bytes: &[u8]) -> bool {
         let _ = crate::identity::keys_of_jwks(text);
     }
     refused
+}
+
+/// Any bytes as a registration by a certificate: checking it does not panic, and nothing is accepted but for the name and the entry of the right one, which nobody
+/// can have another signature for. `authorities` is a list of those that the right one's certificate leads to.
+pub fn certificate(realm: &[u8], authorities: &[u8], right: &[u8], bytes: &[u8]) -> Result<bool, Error> {
+    // In 2027, when the golden files are valid.
+    const NOW_MS: u64 = 1_800_000_000_000;
+    let realm = Realm::from_bytes(realm)?.id();
+    let authorities = Authorities::from_bytes(authorities)?;
+    let right = CertifiedRegistration::from_bytes(right)?;
+    let accepted =
+        |one: &CertifiedRegistration| crate::identity::check_certificate(&authorities, one, &realm, NOW_MS, 0).is_ok();
+    // As they are, with a right frame, and as the chain and the signature of the right entry.
+    let framed = frame(CertifiedRegistration::KIND, CertifiedRegistration::VERSION, bytes);
+    let mut others: Vec<_> =
+        [bytes, &framed].iter().filter_map(|one| CertifiedRegistration::from_bytes(one).ok()).collect();
+    let any = bytes::Bytes::copy_from_slice(bytes);
+    others.push(CertifiedRegistration { chain: vec![any.clone()], ..right.clone() });
+    others.push(CertifiedRegistration {
+        chain: right.chain.iter().cloned().chain([any.clone()]).collect(),
+        ..right.clone()
+    });
+    others.push(CertifiedRegistration { signature: any.clone(), ..right.clone() });
+    let same = |one: &CertifiedRegistration| {
+        (&one.update.name, &one.update.signed.entry) == (&right.update.name, &right.update.signed.entry)
+    };
+    // As an authority: whoever has such a certificate has that key, so that nothing can be said of what it accepts.
+    let list = Authorities {
+        generation: 1,
+        authorities: vec![Authority { label: "any".to_owned(), prefix: String::new(), certificate: any }],
+    };
+    let _ = crate::identity::check_certificate(&list, &right, &realm, NOW_MS, 0);
+    Ok(accepted(&right) && others.iter().all(|one| !accepted(one) || same(one)))
 }
 
 /// Any bytes as an answer to a client: checking it does not panic, and what is accepted is the one right answer. The rest of the bytes is of no use

@@ -17,7 +17,7 @@
 //! | keep things on disk | [`kv`] |
 //! | have one order of everything | [`log`] |
 //! | apply the log, and answer | [`machine`] |
-//! | register names by identity tokens | [`identity`] |
+//! | register names by identity tokens or client certificates | [`identity`] |
 //! | run a replica | [`runner`] |
 //! | wrap a database's keys to the nodes that may read it | `key_module`, with the feature `key-module` |
 //! | know the rules of updates | [`check_change`], [`Refusal`] |

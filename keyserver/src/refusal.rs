@@ -82,7 +82,7 @@ pub enum Refusal {
         /// The key.
         key: crate::PublicKey,
     },
-    /// A change of the realm policy, or of the issuers, that does not follow the one in force.
+    /// A change of the realm policy, of the issuers or of the authorities, that does not follow the one in force.
     #[error("generation {found} does not follow {have}; base the change on what is in force")]
     Generation {
         /// In force, or about to be.
@@ -90,14 +90,19 @@ pub enum Refusal {
         /// What was given.
         found: u64,
     },
-    /// A change of the realm policy, or of the issuers, that the operators have not signed.
+    /// A change of the realm policy, of the issuers or of the authorities, that the operators have not signed.
     #[error("no quorum of operators has signed the change")]
     PolicyUnsigned,
     /// An identity token that is not accepted.
     #[error("the identity token is not accepted: {0}")]
     Token(crate::identity::TokenFault),
+    /// A client certificate that is not accepted.
+    #[error("the client certificate is not accepted: {0}")]
+    Certificate(crate::identity::CertificateFault),
     /// The registrar's signature where only the machine itself may put it.
-    #[error("the registrar's signature is not given by clients; register with the identity token itself")]
+    #[error(
+        "the registrar's signature is not given by clients; register with the identity token or the certificate itself"
+    )]
     Registrar,
     /// Bytes that are no log entry.
     #[error("the log entry cannot be read: {0}")]
@@ -109,7 +114,8 @@ impl Refusal {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::OldPolicy | Self::NewPolicy | Self::NotAdmitted | Self::PolicyUnsigned => ErrorKind::Unauthorized,
-            Self::Signer { .. } | Self::Signature { .. } | Self::Token(_) | Self::Registrar => ErrorKind::Unauthorized,
+            Self::Signer { .. } | Self::Signature { .. } | Self::Token(_) => ErrorKind::Unauthorized,
+            Self::Certificate(_) | Self::Registrar => ErrorKind::Unauthorized,
             Self::Version { .. } | Self::Predecessor | Self::Pending | Self::Generation { .. } => ErrorKind::Conflict,
             Self::Full { .. } => ErrorKind::Unavailable,
             _ => ErrorKind::Invalid,

@@ -26,7 +26,7 @@ pub struct ServerTls {
     pub(crate) mutual: bool,
 }
 
-fn invalid(path: &Path, why: impl std::fmt::Display) -> Error {
+pub(crate) fn invalid(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::Invalid { what: "TLS", why: format!("{}: {why}", path.display()) }
 }
 
@@ -34,13 +34,13 @@ fn set_up(error: impl std::fmt::Display) -> Error {
     Error::Invalid { what: "TLS", why: error.to_string() }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>);
     let found = read.map_err(|error| invalid(path, format!("its certificates cannot be read: {error}")))?;
     if found.is_empty() { Err(invalid(path, "it has no certificate in PEM form")) } else { Ok(found) }
 }
 
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
+pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
     // What is wrong with a key is not said in more words: they could be about its bytes.
     PrivateKeyDer::from_pem_file(path).map_err(|_| invalid(path, "its private key cannot be read as PEM"))
 }

@@ -93,6 +93,11 @@ fn issuers_are_named_by_operators_and_tokens_are_asked_for() {
         "{}",
         text(&named)
     );
+    // A file that is too large is not cut off.
+    let large = place.path().join("large");
+    std::fs::File::create(&large).unwrap().set_len((8 << 20) + 1).unwrap();
+    let large = text(&name(&format!(" --jwks {}", large.display())));
+    assert!(large.contains("has more than 8388608 bytes"), "{large}");
     let refused = run(directory, "register person/a@example.com --key pgp=00 --token-command id");
     assert!(
         text(&refused).contains("the identity token is not accepted: it is no JSON Web Token"),
@@ -110,6 +115,54 @@ fn issuers_are_named_by_operators_and_tokens_are_asked_for() {
     // Operators admit names as ever.
     let admitted = run(directory, "register node/a/1 --key hpke=00");
     assert!(admitted.status.success(), "{}", text(&admitted));
+}
+
+#[test]
+fn names_are_registered_by_client_certificates() {
+    use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+    let place = tempfile::tempdir().unwrap();
+    let directory = &place.path().join("realm");
+    let path = |name: &str| place.path().join(name).display().to_string();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new([]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    std::fs::write(path("ca.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+    let ca = Issuer::new(params, key);
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(["a.example.com".to_owned()]).unwrap();
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    std::fs::write(path("a.pem"), params.signed_by(&key, &ca).unwrap().pem()).unwrap();
+    std::fs::write(path("a.key"), key.serialize_pem()).unwrap();
+
+    let made = run(directory, &format!("init --client-certificates --address {}", free_address()));
+    assert!(made.status.success(), "{}", text(&made));
+    let _replica = start(directory, "serve --min-epoch-ms 50");
+    until_done(directory, "lookup host/a.example.com --quorum replicas");
+    let certified = |name: &str| {
+        run(
+            directory,
+            &format!(
+                "register {name} --key ssh=00 --certificate {} --certificate-key {}",
+                path("a.pem"),
+                path("a.key")
+            ),
+        )
+    };
+    let early = text(&certified("host/a.example.com"));
+    assert!(early.contains("none of the authorities that are known here"), "{early}");
+    let named = run(directory, &format!("authority site --certificate {}", path("ca.pem")));
+    assert!(text(&named).contains("certificates of 1 authorities are taken, by generation 1"), "{}", text(&named));
+    let other = text(&certified("host/b.example.com"));
+    assert!(other.contains("none of its DNS names or URIs"), "{other}");
+    let registered = certified("host/a.example.com");
+    assert!(registered.status.success() && text(&registered).contains("has version 0"), "{}", text(&registered));
+    assert!(until_done(directory, "lookup host/a.example.com --quorum replicas").contains("ssh=00"));
+    // Its owner's key, which was made, changes it; the certificate is not asked for any more.
+    assert!(run(directory, "update host/a.example.com --key ssh=01").status.success());
+    let none = run(directory, "authority site");
+    assert!(text(&none).contains("certificates of 0 authorities are taken, by generation 2"), "{}", text(&none));
+    let alone = text(&run(directory, &format!("register host/c --key ssh=00 --certificate {}", path("a.pem"))));
+    assert!(alone.contains("--certificate-key"), "{alone}");
 }
 
 #[test]

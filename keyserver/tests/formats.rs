@@ -96,6 +96,26 @@ fn the_golden_files_are_read_for_ever() {
     assert!(format!("{registration:?}").contains("[secret]"));
     check("registration-1.bin", &registration);
     check("log-entry-registration-1.bin", &LogEntry::Registration(Box::new(registration)));
+    let authorities = Authorities {
+        generation: 1,
+        authorities: vec![Authority {
+            label: "site".to_owned(),
+            prefix: "host/".to_owned(),
+            certificate: bytes::Bytes::from_static(b"DER"),
+        }],
+    };
+    check("authorities-1.bin", &authorities);
+    let change = AuthoritiesChange::signed(authorities, &book.realm.id(), [&key(30)]);
+    check("authorities-change-1.bin", &change);
+    check("log-entry-authorities-1.bin", &LogEntry::Authorities(Box::new(change)));
+    let certified = CertifiedRegistration {
+        update: first.clone(),
+        chain: vec![bytes::Bytes::from_static(b"leaf"), bytes::Bytes::from_static(b"between")],
+        scheme: 0x0403,
+        signature: bytes::Bytes::from_static(b"signature"),
+    };
+    check("certified-registration-1.bin", &certified);
+    check("log-entry-certified-1.bin", &LogEntry::Certified(Box::new(certified)));
     let pair =
         |key: &'static [u8], value: &'static [u8]| (bytes::Bytes::from_static(key), bytes::Bytes::from_static(value));
     check("snapshot-portion-1.bin", &SnapshotPortion { pairs: vec![pair(b"\x00", b"a"), pair(b"\x01b", b"")] });

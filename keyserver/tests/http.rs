@@ -70,18 +70,11 @@ async fn one_replica_on_disk_a_verifier_and_a_client() {
             trace: None,
         },
     );
-    let served = ServerOptions {
-        address: "127.0.0.1:0".parse().unwrap(),
-        plaintext: false,
-        tls: None,
-        most_requests: 64,
-        most_streams: 4,
-        most_per_second: None,
-        deadline: DEADLINE,
-        clock: clock(),
-    };
+    let mut served = ServerOptions::new("127.0.0.1:0".parse().unwrap(), clock());
+    served.deadline = DEADLINE;
     let runner = Arc::new(runner);
-    let exposed = ServerOptions { address: "0.0.0.0:0".parse().unwrap(), ..served.clone() };
+    let mut exposed = served.clone();
+    exposed.address = "0.0.0.0:0".parse().unwrap();
     assert_eq!(Server::start(Arc::clone(&runner), exposed).await.unwrap_err().kind(), ErrorKind::Invalid);
     let server = Server::start(Arc::clone(&runner), served.clone()).await.unwrap();
     let transport = HttpTransport::new(&server.address().to_string(), clock(), DEADLINE);
@@ -122,7 +115,8 @@ async fn one_replica_on_disk_a_verifier_and_a_client() {
     assert_eq!(client.history("node/a/1", Quorum::Replicas).await.unwrap().items.len(), 2);
     // Refused, and asked for what is not there.
     // Another door to the same replica, where one address may ask for little: two seconds' worth, and no more.
-    let narrow = ServerOptions { most_per_second: Some(1), clock: Arc::new(StoppedClock), ..served };
+    let mut narrow = served.clone();
+    (narrow.most_per_second, narrow.clock) = (Some(1), Arc::new(StoppedClock));
     let narrow = Server::start(Arc::clone(&runner), narrow).await.unwrap();
     let little = HttpTransport::new(&narrow.address().to_string(), clock(), DEADLINE);
     let request =

@@ -51,16 +51,8 @@ pub(crate) async fn run(plan: &Plan) -> Result<Results, Failure> {
             trace: None,
         };
         let runner = Arc::new(Runner::start(machine, Arc::new(EtcdLog::open(log)?), options));
-        let options = ServerOptions {
-            address: "127.0.0.1:0".parse()?,
-            plaintext: false,
-            tls: None,
-            most_requests: 1024,
-            most_streams: 4,
-            most_per_second: None,
-            deadline: DEADLINE,
-            clock: Arc::clone(&clock),
-        };
+        let mut options = ServerOptions::new("127.0.0.1:0".parse()?, Arc::clone(&clock));
+        options.deadline = DEADLINE;
         let server = Server::start(Arc::clone(&runner), options).await?;
         replicas.push(Arc::new(HttpTransport::new(&server.address().to_string(), Arc::clone(&clock), DEADLINE)));
         servers.push(server);

@@ -6,7 +6,6 @@
 mod authorizer;
 mod handler;
 mod headers;
-mod listener;
 mod metrics;
 mod running;
 mod token;

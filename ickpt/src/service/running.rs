@@ -15,11 +15,11 @@ use tokio_rustls::TlsAcceptor;
 
 use super::authorizer::Authorizer;
 use super::handler::Shared;
-use super::listener::{Serving, serve};
 use super::metrics::Metrics;
 use crate::checkpoint_store::{CheckpointStore, Database, EngineOptions};
 use crate::conf::Settings;
 use crate::error::{Error, Fault, Result};
+use crate::listener::{Peer, Serving, serve};
 use crate::value::InstanceId;
 use crate::wire::{AddressRule, HttpClient, HttpClientOptions, Resolver, SystemResolver, client_config, server_config};
 
@@ -93,6 +93,7 @@ impl Service {
             tls: acceptor,
             max_connections: settings.max_connections,
             head_timeout: settings.request_timeout,
+            write_timeout: settings.request_timeout,
             clock,
             stop: stopped,
         };
@@ -100,10 +101,10 @@ impl Service {
         if let Some(side) = side {
             let (shared, stop) = (Arc::clone(&shared), Arc::clone(&stop));
             let serving = Serving { tls: None, max_connections: MAX_SIDE_CONNECTIONS, ..serving.clone() };
-            let answer = move |request| std::future::ready(aside(&shared, &stop, &request));
+            let answer = move |_: Peer, request| std::future::ready(aside(&shared, &stop, &request));
             tasks.push(tokio::spawn(serve(side, serving, answer)));
         }
-        let answer = move |request| Arc::clone(&shared).answer(request);
+        let answer = move |_: Peer, request| Arc::clone(&shared).answer(request);
         tasks.push(tokio::spawn(serve(listener, serving, answer)));
         tracing::info!(%address, instance = %identity, "serves");
         Ok(Running { address, metrics_address, identity, stop, tasks, engine })

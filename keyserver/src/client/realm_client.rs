@@ -7,7 +7,8 @@ use tokio::sync::Mutex;
 
 use super::memory_file::MemoryFile;
 use crate::proto::{
-    ClientMemory, HistoryItem, HistoryPage, LookupAnswer, LookupRequest, Quorum, Realm, Registration, Update,
+    CertifiedRegistration, ClientMemory, HistoryItem, HistoryPage, LookupAnswer, LookupRequest, Quorum, Realm,
+    Registration, Update,
 };
 use crate::transport::Transport;
 use crate::{Digest, Error, Result, Unverified, Verified, check_change, verify_lookup};
@@ -155,6 +156,14 @@ impl Client {
     /// See [`update`](Self::update).
     pub async fn register(&self, registration: &Registration) -> Result<u64> {
         self.first_answer(|replica| replica.register(registration)).await
+    }
+
+    /// Brings in a new name with a client certificate, as [`update`](Self::update).
+    ///
+    /// # Errors
+    /// See [`update`](Self::update).
+    pub async fn register_certified(&self, registration: &CertifiedRegistration) -> Result<u64> {
+        self.first_answer(|replica| replica.register_certified(registration)).await
     }
 
     async fn first_answer<'a, F: Future<Output = Result<u64>>>(

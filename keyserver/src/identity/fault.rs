@@ -1,4 +1,4 @@
-//! Why a token is not accepted.
+//! Why a token, or a certificate, is not accepted.
 
 /// What is wrong with a token. It never says what is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,4 +34,41 @@ pub enum TokenFault {
     /// Not for this entry.
     #[error("its nonce is not the hash of the entry")]
     Nonce,
+}
+
+/// What is wrong with a client certificate, or with what was signed with it. It never says what is in it. In the order in which things are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateFault {
+    /// No X.509.
+    #[error("it is no X.509 certificate of version 3")]
+    Form,
+    /// Nobody that the operators have named.
+    #[error(
+        "none of the authorities that are known here has signed it, or what is between it and the authority is missing; operators name authorities"
+    )]
+    Authority,
+    /// Something else about the path.
+    #[error(
+        "what leads from the authority to it does not hold: constraints, an algorithm, or a critical extension that is not known here"
+    )]
+    Chain,
+    /// Too old.
+    #[error("it, or one above it, has expired; get a new one")]
+    Expired,
+    /// Too new.
+    #[error("it, or one above it, is not valid yet")]
+    NotYet,
+    /// Not for clients.
+    #[error("it does not say that it is for client authentication (extended key usage)")]
+    Usage,
+    /// Another name.
+    #[error("the name is none of its DNS names or URIs behind the prefix that the authority has here")]
+    Name,
+    /// Not one of those that are known.
+    #[error("the algorithm of the signature is not ECDSA (P-256, P-384), RSA-PSS or Ed25519")]
+    Algorithm,
+    /// Another signed, or signed something else.
+    #[error("the signature of the entry is not by its key, or is of another entry or realm")]
+    Signature,
 }

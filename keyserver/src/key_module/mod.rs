@@ -34,6 +34,7 @@ mod operator;
 mod proof;
 mod readers;
 mod ring;
+mod servers;
 mod settings;
 mod view;
 mod wrap_memory;

@@ -16,12 +16,13 @@ use super::fault::fault;
 use super::kek_blob::KekBlob;
 use super::memory_file::WrapMemoryFile;
 use super::node_key::NodeKey;
+use super::servers::servers;
 use super::settings::Settings;
 use super::view::{Carried, View};
 use crate::Error;
 use crate::client::{Client, ClientOptions, MemoryFile};
 use crate::proto::{Message as _, Realm};
-use crate::transport::{HttpTransport, Transport};
+use crate::transport::Transport;
 
 const NAME: &str = "keyserver";
 
@@ -80,10 +81,7 @@ impl KeyserverModule {
     pub fn open(config: &Config, environment: &KeyEnvironment) -> Result<Self, Fault> {
         let settings = Settings::from_config(config)?;
         let clock: Arc<dyn Clock> = Arc::new(ModuleClock(environment.clone()));
-        let replica = |address: &String| -> Arc<dyn Transport> {
-            Arc::new(HttpTransport::new(address, Arc::clone(&clock), settings.deadline))
-        };
-        let replicas = settings.servers.iter().map(replica).collect();
+        let replicas = servers(&settings, &clock)?;
         Self::with_replicas(settings, environment, replicas)
     }
 

@@ -2,11 +2,11 @@
 //! `plastron-keyserver node-key 1 KEM HEX HEX CHECKSUM`, with the private key for wraps and the seed of the one for signatures.
 
 use std::fmt;
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use plastron_keys::KeyRandom;
+use plastron_keys::{KeyRandom, read_private};
 use zeroize::Zeroizing;
 
 use super::kem::Kem;
@@ -14,8 +14,6 @@ use super::node_public::NodePublic;
 use crate::{Error, Result, SigningKey};
 
 const WHAT: &str = "node's key file";
-/// Permission bits of everybody but the owner.
-const OTHERS: u32 = 0o077;
 /// Bytes that are more than a line has.
 const MOST_BYTES: u64 = 4096;
 
@@ -100,23 +98,18 @@ impl NodeKey {
     /// # Errors
     /// `NotFound`; `Invalid` for a file that others can read, and one that is damaged or something else.
     pub fn read(path: &Path) -> Result<Self> {
-        let missing = |error: std::io::Error| Error::NotFound {
-            what: WHAT,
-            why: format!("{}: {error}; make one with plastron-keyserver node-key", path.display()),
+        let invalid = |why: &str| Error::Invalid { what: WHAT, why: why.to_owned() };
+        let bytes = match read_private(path, MOST_BYTES) {
+            Ok(Some(bytes)) => Zeroizing::new(bytes),
+            Ok(None) => {
+                let why = format!("{}; make one with plastron-keyserver node-key", path.display());
+                return Err(Error::NotFound { what: WHAT, why });
+            }
+            Err(fault) => return Err(invalid(&fault.to_string())),
         };
-        let invalid = |why: &str| Error::Invalid { what: WHAT, why: format!("{} {why}", path.display()) };
-        let file = std::fs::File::open(path).map_err(missing)?;
-        let metadata = file.metadata().map_err(missing)?;
-        if !metadata.is_file() {
-            return Err(invalid("is no regular file"));
-        }
-        if metadata.mode() & OTHERS != 0 {
-            return Err(invalid("is open to others; keys are kept in files that only their owner can read: chmod 600"));
-        }
-        let mut text = Zeroizing::new(String::with_capacity(MOST_BYTES as usize));
         // What is in the file is never said.
-        let damaged = || invalid("is no node's key, or is damaged");
-        file.take(MOST_BYTES).read_to_string(&mut text).map_err(|_| damaged())?;
+        let damaged = || invalid(&format!("{} is no node's key, or is damaged", path.display()));
+        let text = std::str::from_utf8(&bytes).map_err(|_| damaged())?;
         let words: Vec<&str> = text.trim_end_matches('\n').split(' ').collect();
         let ["plastron-keyserver", "node-key", "1", kem, secret, seed, _] = words.as_slice() else {
             return Err(damaged());
@@ -124,6 +117,6 @@ impl NodeKey {
         let hex = |text: &str| crate::encoding::hex_array::<32>(WHAT, text).map(Zeroizing::new).map_err(|_| damaged());
         let kem = Kem::from_name(kem).ok_or_else(damaged)?;
         let key = Self::from_secrets(kem, &*hex(secret)?, &*hex(seed)?)?;
-        if key.line().as_str() == text.as_str() { Ok(key) } else { Err(damaged()) }
+        if key.line().as_str() == text { Ok(key) } else { Err(damaged()) }
     }
 }

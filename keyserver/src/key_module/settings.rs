@@ -27,6 +27,12 @@ pub struct Settings {
     pub realm: PathBuf,
     /// Addresses of replicas; a node that only reads needs none.
     pub servers: Vec<String>,
+    /// PEM file of the authority that certificates of `https://` servers are checked by.
+    pub certificate_authority: Option<PathBuf>,
+    /// PEM files of the certificate to show to them, and of its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// Whether servers on other machines may be asked without TLS.
+    pub plaintext: bool,
     /// The directory of its memory.
     pub memory: PathBuf,
     /// Whose signatures a head needs.
@@ -55,7 +61,11 @@ impl Settings {
             .required()
             .string("memory", "A directory in which this node remembers what it has seen of this database's keys; one for each database.")
             .required()
-            .list("servers", "Addresses (host:port) of the keyserver's replicas, asked in this order; a node that only reads needs none.")
+            .list("servers", "Addresses of the keyserver's replicas, asked in this order: https://host:port, or host:port for one on this machine; a node that only reads needs none.")
+            .string("certificate_authority", "PEM file of the authority that the certificates of https:// servers are checked by.")
+            .string("certificate", "PEM file of the certificate to show to servers, if they want to see one.")
+            .string("private_key_file", "PEM file of its key.")
+            .boolean("plaintext", "Ask servers on other machines even without https://, so that names can be read by whoever is in between.", "false")
             .choice("quorum", "Whose signatures a list of readers needs: of a quorum of verifiers too, or of the replicas alone.", &[VERIFIERS, REPLICAS], VERIFIERS)
             .duration("rotate_after", "Age at which a checkpoint makes a new KEK; 0: on command, and when readers change.", "90d")
             .duration("check_after", "How long after a look at the list of readers a checkpoint looks again; 0: each checkpoint does.", "30s")
@@ -82,6 +92,14 @@ impl Settings {
             Some(REPLICAS) => Quorum::Replicas,
             _ => Quorum::Verifiers,
         };
+        let file = |key: &str| -> Result<Option<PathBuf>, Fault> {
+            config.string(key)?.map(|_| text(key).map(PathBuf::from)).transpose()
+        };
+        let identity = match (file("certificate")?, file("private_key_file")?) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => return Err(Fault::Config("certificate and private_key_file go together".into())),
+        };
         let some = |duration: Duration| Some(duration).filter(|duration| !duration.is_zero());
         Ok(Self {
             cluster,
@@ -89,6 +107,9 @@ impl Settings {
             key_file: text("key_file")?.into(),
             realm: text("realm")?.into(),
             servers: config.list("servers")?.unwrap_or_default(),
+            certificate_authority: file("certificate_authority")?,
+            identity,
+            plaintext: config.boolean("plaintext")?.unwrap_or(false),
             memory: text("memory")?.into(),
             quorum,
             rotate_after: some(duration("rotate_after", 90 * 86_400)?),

@@ -9,8 +9,8 @@ use super::tables::{EpochRecord, Tables};
 use crate::kv::{Kv, KvRead};
 use crate::merkle::{Root, Tree, TreeHasher};
 use crate::proto::{
-    HistoryItem, Issuers, LookupAnswer, LookupRequest, Message as _, Quorum, Realm, RealmPolicy, StreamItem,
-    StreamPage, StreamPosition, check_name,
+    Authorities, HistoryItem, Issuers, LookupAnswer, LookupRequest, Message as _, Quorum, Realm, RealmPolicy,
+    StreamItem, StreamPage, StreamPosition, check_name,
 };
 use crate::{Error, Result};
 
@@ -136,6 +136,14 @@ impl Directory {
     /// `Storage`, `Corrupt`.
     pub fn issuers(&self) -> Result<Issuers> {
         Tables::new(&*self.kv).issuers()
+    }
+
+    /// Whose client certificates are taken.
+    ///
+    /// # Errors
+    /// `Storage`, `Corrupt`.
+    pub fn authorities(&self) -> Result<Authorities> {
+        Tables::new(&*self.kv).authorities()
     }
 
     fn policy(&self, tables: Tables<'_>, generation: u64) -> Result<RealmPolicy> {

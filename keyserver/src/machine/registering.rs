@@ -1,36 +1,56 @@
-//! What operators decide: who runs the realm, and whose identity tokens are believed; and what such a token does.
+//! What operators decide: who runs the realm, whose identity tokens are believed and whose client certificates are taken; and what a token or a certificate does.
 
-use super::step::{Accepted, Judged, Step};
-use crate::identity::check_token;
-use crate::proto::{IssuersChange, PolicyChange, Registration};
+use super::step::{Accepted, Effect, Judged, Step};
+use crate::identity::{check_certificate, check_token};
+use crate::proto::{AuthoritiesChange, CertifiedRegistration, IssuersChange, PolicyChange, Registration, Update};
 use crate::{Digest, Refusal, Result, Signatures};
 
 impl Step<'_> {
-    /// A first entry with a token. What is right goes into the directory with the registrar's signature, in place of an operator's.
+    /// A first entry with a token.
     pub(super) fn registration(&mut self, registration: Registration) -> Judged {
-        let Registration { mut update, token } = registration;
-        let machine = self.machine;
-        let realm = machine.options().realm.id();
+        let Registration { update, token } = registration;
+        let realm = &self.machine.options().realm;
+        let (entry, issuers) = (update.signed.entry.hash(&realm.id()), self.tables.issuers()?);
+        // The newest head is older than now by as long as a head is fresh, at the most.
+        let checked = check_token(&issuers, &token, &update.name, &entry, self.state.issued_ms, realm.lifetime_ms);
+        self.admit(update, checked.map_err(Refusal::Token))
+    }
+
+    /// A first entry with a client certificate.
+    pub(super) fn certified(&mut self, registration: CertifiedRegistration) -> Judged {
+        let (realm, authorities) = (&self.machine.options().realm, self.tables.authorities()?);
+        let now_ms = self.state.issued_ms;
+        let checked = check_certificate(&authorities, &registration, &realm.id(), now_ms, realm.lifetime_ms);
+        self.admit(registration.update, checked.map_err(Refusal::Certificate))
+    }
+
+    /// What was found right goes into the directory with the registrar's signature, in place of an operator's.
+    fn admit(&mut self, mut update: Update, checked: Result<(), Refusal>) -> Judged {
+        let realm = self.machine.options().realm.id();
         let entry = update.signed.entry.hash(&realm);
-        let result = if update.signed.admission.is_empty() {
-            let issuers = self.tables.issuers()?;
-            // The newest head is older than now by as long as a head is fresh, at the most.
-            let behind_ms = machine.options().realm.lifetime_ms;
-            let checked = check_token(&issuers, &token, &update.name, &entry, self.state.issued_ms, behind_ms);
-            match checked {
-                Ok(()) => {
-                    let key = &machine.registrar;
-                    update.signed.admission = [(key.public(), update.signed.entry.admit(&realm, key))].into();
-                    self.update(&update, &entry)?
-                }
-                // Proposed twice, and too late the second time.
-                Err(_) if self.has(&update.name, &entry)? => self.update(&update, &entry)?,
-                Err(fault) => Err(Refusal::Token(fault)),
+        let result = match checked {
+            _ if !update.signed.admission.is_empty() => Err(Refusal::Admission),
+            Ok(()) => {
+                let key = &self.machine.registrar;
+                update.signed.admission = [(key.public(), update.signed.entry.admit(&realm, key))].into();
+                self.update(&update, &entry)?
             }
-        } else {
-            Err(Refusal::Admission)
+            // Proposed twice, and too late the second time.
+            Err(_) if self.has(&update.name, &entry)? => self.update(&update, &entry)?,
+            Err(refusal) => Err(refusal),
         };
         Ok(self.answer(entry, result))
+    }
+
+    /// Whoever waits is told.
+    pub(super) fn answer(
+        &mut self,
+        entry: Digest,
+        result: Result<(u64, Accepted), Refusal>,
+    ) -> Result<Accepted, Refusal> {
+        let told = result.as_ref().map(|(epoch, _)| *epoch).map_err(Clone::clone);
+        self.effects.push(Effect::Answer { entry, result: told });
+        result.map(|(_, accepted)| accepted)
     }
 
     /// Whether that entry is the newest of the name.
@@ -60,22 +80,46 @@ impl Step<'_> {
 
     /// Who may be believed is for operators to say.
     pub(super) fn issuers(&mut self, change: &IssuersChange) -> Judged {
-        let realm = self.machine.options().realm.id();
-        let digest = IssuersChange::signed_digest(&change.issuers, &realm);
+        let digest = IssuersChange::signed_digest(&change.issuers, &self.machine.options().realm.id());
         let have = self.tables.issuers()?;
-        let found = change.issuers.generation;
-        // They are believed at once: no epoch is waited for.
-        let result = if have == change.issuers {
+        let (same, generations) = (have == change.issuers, (have.generation, change.issuers.generation));
+        let result = self.listed(digest, same, generations, &change.signatures, Accepted::Issuers);
+        if matches!(result, Ok((_, Accepted::Issuers(_)))) {
+            self.batch.issuers(&change.issuers);
+        }
+        Ok(self.answer(digest, result))
+    }
+
+    /// Whose certificates are taken, too.
+    pub(super) fn authorities(&mut self, change: &AuthoritiesChange) -> Judged {
+        let digest = AuthoritiesChange::signed_digest(&change.authorities, &self.machine.options().realm.id());
+        let have = self.tables.authorities()?;
+        let (same, generations) = (have == change.authorities, (have.generation, change.authorities.generation));
+        let result = self.listed(digest, same, generations, &change.signatures, Accepted::Authorities);
+        if matches!(result, Ok((_, Accepted::Authorities(_)))) {
+            self.batch.authorities(&change.authorities);
+        }
+        Ok(self.answer(digest, result))
+    }
+
+    /// Whether a list may take the place of the one before. It counts at once: no epoch is waited for.
+    fn listed(
+        &self,
+        digest: Digest,
+        same: bool,
+        (have, found): (u64, u64),
+        signatures: &Signatures,
+        accepted: fn(u64) -> Accepted,
+    ) -> Result<(u64, Accepted), Refusal> {
+        if same {
             Ok((self.state.delimited, Accepted::Known))
-        } else if have.generation.checked_add(1) != Some(found) {
-            Err(Refusal::Generation { have: have.generation, found })
-        } else if !self.state.policy.operators.is_met(&digest, &self.of_operators(&change.signatures)) {
+        } else if have.checked_add(1) != Some(found) {
+            Err(Refusal::Generation { have, found })
+        } else if !self.state.policy.operators.is_met(&digest, &self.of_operators(signatures)) {
             Err(Refusal::PolicyUnsigned)
         } else {
-            self.batch.issuers(&change.issuers);
-            Ok((self.state.delimited, Accepted::Issuers(found)))
-        };
-        Ok(self.answer(digest, result))
+            Ok((self.state.delimited, accepted(found)))
+        }
     }
 
     /// The signatures that count where operators decide: the registrar is in their policy to admit names, and for nothing else.

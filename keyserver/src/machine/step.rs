@@ -61,6 +61,8 @@ pub enum Accepted {
     Policy(u64),
     /// That generation of issuers is believed.
     Issuers(u64),
+    /// Certificates of that generation of authorities are taken.
+    Authorities(u64),
     /// Nothing: it was in the directory already.
     Known,
 }
@@ -95,7 +97,7 @@ pub struct Machine {
     cache: PageCache,
     /// With what is staged.
     state: State,
-    /// Admits names by identity tokens.
+    /// Admits names by identity tokens and client certificates.
     pub(super) registrar: SigningKey,
     staged: Staged,
     /// Of what is staged.
@@ -236,22 +238,13 @@ impl Step<'_> {
                 Ok(self.answer(entry, result))
             }
             LogEntry::Registration(registration) => self.registration(*registration),
+            LogEntry::Certified(registration) => self.certified(*registration),
             LogEntry::Issuers(change) => self.issuers(&change),
+            LogEntry::Authorities(change) => self.authorities(&change),
             LogEntry::Delimiter { epoch, issued_ms } => self.delimiter(epoch, issued_ms),
             LogEntry::HeadSignature { epoch, key, signature } => self.signature(epoch, key, signature),
             LogEntry::PolicyChange(change) => Ok(self.policy_change(*change)),
         }
-    }
-
-    /// Whoever waits is told.
-    pub(super) fn answer(
-        &mut self,
-        entry: Digest,
-        result: Result<(u64, Accepted), Refusal>,
-    ) -> Result<Accepted, Refusal> {
-        let told = result.as_ref().map(|(epoch, _)| *epoch).map_err(Clone::clone);
-        self.effects.push(Effect::Answer { entry, result: told });
-        result.map(|(_, accepted)| accepted)
     }
 
     pub(super) fn update(&mut self, update: &Update, hash: &Digest) -> Result<Result<(u64, Accepted), Refusal>> {

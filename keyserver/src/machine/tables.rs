@@ -14,13 +14,16 @@
 //! | 7 | generation | epoch whose head names that realm policy as the next, and the policy |
 //! | 8 | name | its index, and the proof |
 //! | 9 | – | the [`Issuers`] of identity tokens |
+//! | 10 | – | the [`Authorities`] of client certificates |
 
 use bytes::Bytes;
 
 use super::state::State;
 use crate::encoding::{Reader, Writer};
 use crate::kv::{Batch, Direction, KvRead};
-use crate::proto::{Issuers, MAX_POLICY_STEPS, Message, PolicyStep, Profile, RealmPolicy, SignedEntry, SignedHead};
+use crate::proto::{
+    Authorities, Issuers, MAX_POLICY_STEPS, Message, PolicyStep, Profile, RealmPolicy, SignedEntry, SignedHead,
+};
 use crate::vrf::VrfProof;
 use crate::{Digest, Error, Result};
 
@@ -214,6 +217,14 @@ impl<'a> Tables<'a> {
         Ok(self.message(&key(9, &[]))?.unwrap_or_default())
     }
 
+    /// Whose client certificates are taken; nobody's at first.
+    ///
+    /// # Errors
+    /// `Storage`, `Corrupt`.
+    pub fn authorities(&self) -> Result<Authorities> {
+        Ok(self.message(&key(10, &[]))?.unwrap_or_default())
+    }
+
     pub(crate) fn name(&self, name: &str) -> Result<Option<(Digest, VrfProof)>> {
         let found = self.get(&key(8, &[name.as_bytes()]))?;
         found
@@ -285,6 +296,10 @@ impl TableBatch {
 
     pub(crate) fn issuers(&mut self, issuers: &Issuers) {
         put(&mut self.0, key(9, &[]), &issuers.to_bytes());
+    }
+
+    pub(crate) fn authorities(&mut self, authorities: &Authorities) {
+        put(&mut self.0, key(10, &[]), &authorities.to_bytes());
     }
 
     pub(crate) fn name(&mut self, name: &str, index: &Digest, proof: &VrfProof) {

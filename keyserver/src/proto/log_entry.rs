@@ -1,5 +1,7 @@
 //! What is proposed to the replicated log.
 
+use super::authorities::AuthoritiesChange;
+use super::certified_registration::CertifiedRegistration;
 use super::entry::Update;
 use super::issuers::IssuersChange;
 use super::message::Message;
@@ -41,12 +43,16 @@ pub enum LogEntry {
     Registration(Box<Registration>),
     /// From now on, other issuers of tokens are believed.
     Issuers(Box<IssuersChange>),
+    /// A new name, whose owner shows a client certificate.
+    Certified(Box<CertifiedRegistration>),
+    /// From now on, certificates of other authorities are taken.
+    Authorities(Box<AuthoritiesChange>),
 }
 
 impl Message for LogEntry {
     const WHAT: &'static str = "log entry";
     const KIND: u8 = 9;
-    const MOST: usize = Registration::MOST + 1;
+    const MOST: usize = CertifiedRegistration::MOST + 1;
 
     fn write(&self, writer: &mut Writer) {
         match self {
@@ -60,6 +66,8 @@ impl Message for LogEntry {
             Self::PolicyChange(change) => change.write(writer.u8(3)),
             Self::Registration(registration) => registration.write(writer.u8(4)),
             Self::Issuers(change) => change.write(writer.u8(5)),
+            Self::Certified(registration) => registration.write(writer.u8(6)),
+            Self::Authorities(change) => change.write(writer.u8(7)),
         }
     }
 
@@ -76,6 +84,8 @@ impl Message for LogEntry {
             3 => Ok(Self::PolicyChange(Box::new(PolicyChange::read(reader)?))),
             4 => Ok(Self::Registration(Box::new(Registration::read(reader)?))),
             5 => Ok(Self::Issuers(Box::new(IssuersChange::read(reader)?))),
+            6 => Ok(Self::Certified(Box::new(CertifiedRegistration::read(reader)?))),
+            7 => Ok(Self::Authorities(Box::new(AuthoritiesChange::read(reader)?))),
             other => Err(reader.fault(format!("{other} is no sort of log entry"))),
         }
     }

@@ -4,6 +4,8 @@
 //! which is what lies in files and databases and goes over the network. There is one form only of each value. Byte tables:
 //! `docs/src/formats/keyserver.md`.
 
+mod authorities;
+mod certified_registration;
 mod entry;
 mod epoch_head;
 mod evidence;
@@ -19,6 +21,8 @@ mod registration;
 mod snapshot_portion;
 mod stream;
 
+pub use authorities::{Authorities, AuthoritiesChange, Authority, MAX_CERTIFICATE_BYTES};
+pub use certified_registration::{CertifiedRegistration, MAX_CHAIN, MAX_CHAIN_BYTES};
 pub use entry::{Entry, SignedEntry, Update};
 pub use epoch_head::{EpochHead, SignedHead};
 pub use evidence::{Evidence, Lie};

@@ -14,7 +14,10 @@ use crate::kv::Trace;
 use crate::log::{Committed, ReplicatedLog};
 use crate::machine::{Directory, Effect, Machine, State};
 use crate::proposer::{Proposer, ProposerOptions};
-use crate::proto::{EpochHead, IssuersChange, LogEntry, Message, PolicyChange, Registration, Update, check_name};
+use crate::proto::{
+    AuthoritiesChange, CertifiedRegistration, EpochHead, IssuersChange, LogEntry, Message, PolicyChange, Registration,
+    Update, check_name,
+};
 use crate::{Digest, Error, PublicKey, Result, Signature, SigningKey};
 
 /// Entries taken from the log, and synced, at once.
@@ -124,6 +127,25 @@ impl Runner {
         let hash = registration.update.signed.entry.hash(&self.shared.realm);
         let entry = LogEntry::Registration(Box::new(registration));
         self.submit("a registration", hash, &entry, deadline).await
+    }
+
+    /// Brings in a new name with a client certificate, as [`update`](Self::update) does an update.
+    ///
+    /// # Errors
+    /// `Refused`, `Timeout`, `Overloaded`, `Stopped`.
+    pub async fn register_certified(&self, registration: CertifiedRegistration, deadline: Duration) -> Result<u64> {
+        let hash = registration.update.signed.entry.hash(&self.shared.realm);
+        let entry = LogEntry::Certified(Box::new(registration));
+        self.submit("a registration", hash, &entry, deadline).await
+    }
+
+    /// Brings in a change of the authorities whose certificates are taken, as [`change_issuers`](Self::change_issuers).
+    ///
+    /// # Errors
+    /// `Refused`, `Timeout`, `Overloaded`, `Stopped`.
+    pub async fn change_authorities(&self, change: AuthoritiesChange, deadline: Duration) -> Result<u64> {
+        let digest = AuthoritiesChange::signed_digest(&change.authorities, &self.shared.realm);
+        self.submit("a change of the authorities", digest, &LogEntry::Authorities(Box::new(change)), deadline).await
     }
 
     /// Brings in a change of the issuers whose tokens are believed, and waits until the replica believes them; gives the newest epoch by then.

@@ -6,48 +6,29 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, State};
+use axum::extract::{ConnectInfo, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use plastron_ickpt::listener::{self, Peer, Serving};
 use plastron_sources::clock::Clock;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 
-use super::door::{Caller, Door};
+use super::entrance::Entrance;
 use super::failed::Failed;
 use super::hkp::armored_key;
 use super::metrics::{Metrics, Route};
+use super::options::ServerOptions;
 use super::rate_limit::RateLimit;
+use super::registering::{authorities, issuers, read_authorities, read_issuers, register, register_certified};
+use crate::encoding::FRAME_BYTES;
 use crate::machine::Directory;
-use crate::proto::{
-    HistoryPage, IssuersChange, LogEntry, LookupRequest, Message, PolicyChange, Registration, StreamPosition, Update,
-};
+use crate::proto::{HistoryPage, LogEntry, LookupRequest, Message, PolicyChange, StreamPosition, Update};
 use crate::runner::{Runner, now_ms};
-use crate::tls::ServerTls;
 use crate::{Error, Result};
-
-/// How a replica is served.
-#[derive(Debug, Clone)]
-pub struct ServerOptions {
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// Whether an address that others reach is fine, although nothing is encrypted.
-    pub plaintext: bool,
-    /// The most requests at once, besides streams.
-    pub most_requests: usize,
-    /// The most verifiers at once.
-    pub most_streams: usize,
-    /// The most requests a second from one address; none for no limit.
-    pub most_per_second: Option<u32>,
-    /// How long a request can take.
-    pub deadline: Duration,
-    /// TLS; none to encrypt nothing.
-    pub tls: Option<ServerTls>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-}
 
 /// How long a stream waits for something new.
 const STREAM_WAIT: Duration = Duration::from_secs(20);
@@ -61,9 +42,9 @@ pub struct Server {
 }
 
 #[derive(Debug)]
-struct Shared {
-    runner: Arc<Runner>,
-    options: ServerOptions,
+pub(super) struct Shared {
+    pub(super) runner: Arc<Runner>,
+    pub(super) options: ServerOptions,
     requests: Semaphore,
     streams: Semaphore,
     rate: Option<RateLimit>,
@@ -71,7 +52,7 @@ struct Shared {
 }
 
 /// Whose request it is.
-type Peer = ConnectInfo<Caller>;
+pub(super) type Caller = ConnectInfo<Peer>;
 
 impl Server {
     /// Serves `runner`.
@@ -93,7 +74,16 @@ impl Server {
         };
         let listener = tokio::net::TcpListener::bind(options.address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let door = Door::open(listener, options.tls.clone(), Arc::clone(&options.clock)).map_err(failed)?;
+        let (stop, stopped) = watch::channel(false);
+        let serving = Serving {
+            tls: options.tls.as_ref().map(|tls| TlsAcceptor::from(Arc::clone(&tls.config))),
+            max_connections: options.most_connections,
+            head_timeout: options.client_timeout,
+            write_timeout: options.client_timeout,
+            clock: Arc::clone(&options.clock),
+            stop: stopped,
+        };
+        let (clock, client_timeout) = (Arc::clone(&options.clock), options.client_timeout);
         let shared = Shared {
             runner,
             requests: Semaphore::new(options.most_requests),
@@ -106,7 +96,9 @@ impl Server {
             .route("/v1/lookup", post(lookup))
             .route("/v1/update", post(update))
             .route("/v1/register", post(register))
+            .route("/v1/register/certificate", post(register_certified))
             .route("/v1/issuers", post(issuers).get(read_issuers))
+            .route("/v1/authorities", post(authorities).get(read_authorities))
             .route("/v1/ratify", post(ratify))
             .route("/v1/policy", post(policy))
             .route("/v1/stream", get(stream))
@@ -115,19 +107,10 @@ impl Server {
             .route("/lb", get(rotation))
             .route("/metrics", get(metrics))
             .route("/pks/lookup", get(hkp))
-            .layer(DefaultBodyLimit::max(LogEntry::MOST + 64))
             .with_state(Arc::new(shared));
-        let (stop, mut stopped) = watch::channel(false);
-        let task = tokio::spawn(async move {
-            let serve = axum::serve(door, routes.into_make_service_with_connect_info::<Caller>())
-                .with_graceful_shutdown(async move {
-                    // Either way it is to stop.
-                    let _ = stopped.wait_for(|stop| *stop).await;
-                });
-            if let Err(error) = serve.await {
-                tracing::error!(%error, "the server has stopped");
-            }
-        });
+        let entrance = Entrance::new(routes, LogEntry::MOST + FRAME_BYTES, client_timeout, clock);
+        let answer = move |peer, request| entrance.clone().answer(peer, request);
+        let task = tokio::spawn(listener::serve(listener, serving, answer));
         Ok(Self { address, stop, task })
     }
 
@@ -152,18 +135,23 @@ impl Drop for Server {
     }
 }
 
-type Answer<T> = Result<T, Failed>;
+pub(super) type Answer<T> = Result<T, Failed>;
 
 impl Shared {
     /// Runs a request within the bounds, and counts it.
-    async fn bounded<T>(&self, route: Route, from: Peer, work: impl Future<Output = Result<T>>) -> Answer<T> {
+    pub(super) async fn bounded<T>(
+        &self,
+        route: Route,
+        from: Caller,
+        work: impl Future<Output = Result<T>>,
+    ) -> Answer<T> {
         let answer = self.within_bounds(from, work).await;
         self.metrics.count(route, answer.as_ref().map_or_else(Failed::status, |_| StatusCode::OK));
         answer
     }
 
     /// Whether that address has asked for too much.
-    fn admit(&self, ConnectInfo(from): Peer) -> Result<()> {
+    fn admit(&self, ConnectInfo(from): Caller) -> Result<()> {
         let most = self.options.most_per_second.unwrap_or(u32::MAX) as usize;
         let limited = self.rate.as_ref();
         match limited.is_none_or(|rate| rate.allows(from.address.ip(), self.options.clock.monotonic())) {
@@ -173,12 +161,12 @@ impl Shared {
     }
 
     /// Whether whoever asks may ask for that: with an authority for clients, only those that it knows.
-    fn certified(&self, ConnectInfo(from): Peer, what: &'static str) -> Result<()> {
+    pub(super) fn certified(&self, ConnectInfo(from): Caller, what: &'static str) -> Result<()> {
         let wanted = self.options.tls.as_ref().is_some_and(|tls| tls.mutual);
         if wanted && !from.certified { Err(Error::Certificate { what }) } else { Ok(()) }
     }
 
-    async fn within_bounds<T>(&self, from: Peer, work: impl Future<Output = Result<T>>) -> Answer<T> {
+    async fn within_bounds<T>(&self, from: Caller, work: impl Future<Output = Result<T>>) -> Answer<T> {
         self.admit(from)?;
         let most = self.options.most_requests;
         let _permit = self.requests.try_acquire().map_err(|_| Error::Overloaded { what: "requests", most })?;
@@ -191,21 +179,24 @@ impl Shared {
     }
 
     /// Reads from the directory, on a thread that may block.
-    async fn read<T: Send + 'static>(&self, work: impl FnOnce(&Directory) -> Result<T> + Send + 'static) -> Result<T> {
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Directory) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let directory = self.runner.directory().clone();
         tokio::task::spawn_blocking(move || work(&directory)).await.unwrap_or(Err(Error::Stopped("the runtime")))
     }
 }
 
 /// Bytes from outside that are no message are the asker's mistake, and no damage here.
-fn asked<M: Message>(body: &[u8]) -> Result<M> {
+pub(super) fn asked<M: Message>(body: &[u8]) -> Result<M> {
     M::from_bytes(body).map_err(|error| match error {
         Error::Corrupt { .. } => Error::Invalid { what: M::WHAT, why: error.to_string() },
         other => other,
     })
 }
 
-async fn lookup(State(shared): State<Arc<Shared>>, from: Peer, body: Bytes) -> Answer<Vec<u8>> {
+async fn lookup(State(shared): State<Arc<Shared>>, from: Caller, body: Bytes) -> Answer<Vec<u8>> {
     let work = async {
         let request: LookupRequest = asked(&body)?;
         shared.read(move |directory| directory.lookup(&request)?.to_bounded_bytes()).await
@@ -213,7 +204,7 @@ async fn lookup(State(shared): State<Arc<Shared>>, from: Peer, body: Bytes) -> A
     shared.bounded(Route::Lookup, from, work).await
 }
 
-async fn update(State(shared): State<Arc<Shared>>, from: Peer, body: Bytes) -> Answer<String> {
+async fn update(State(shared): State<Arc<Shared>>, from: Caller, body: Bytes) -> Answer<String> {
     let work = async {
         let update: Update = asked(&body)?;
         shared.runner.update(update, shared.options.deadline).await
@@ -221,28 +212,7 @@ async fn update(State(shared): State<Arc<Shared>>, from: Peer, body: Bytes) -> A
     Ok(shared.bounded(Route::Update, from, work).await?.to_string())
 }
 
-async fn register(State(shared): State<Arc<Shared>>, from: Peer, body: Bytes) -> Answer<String> {
-    let work = async {
-        let registration: Registration = asked(&body)?;
-        shared.runner.register(registration, shared.options.deadline).await
-    };
-    Ok(shared.bounded(Route::Register, from, work).await?.to_string())
-}
-
-async fn issuers(State(shared): State<Arc<Shared>>, from: Peer, body: Bytes) -> Answer<String> {
-    let work = async {
-        shared.certified(from, "a change of the issuers")?;
-        let change: IssuersChange = asked(&body)?;
-        shared.runner.change_issuers(change, shared.options.deadline).await
-    };
-    Ok(shared.bounded(Route::Issuers, from, work).await?.to_string())
-}
-
-async fn read_issuers(State(shared): State<Arc<Shared>>, from: Peer) -> Answer<Vec<u8>> {
-    shared.bounded(Route::Issuers, from, shared.read(|directory| directory.issuers()?.to_bounded_bytes())).await
-}
-
-async fn ratify(State(shared): State<Arc<Shared>>, from: Peer, body: Bytes) -> Answer<()> {
+async fn ratify(State(shared): State<Arc<Shared>>, from: Caller, body: Bytes) -> Answer<()> {
     let work = async {
         shared.certified(from, "a ratification")?;
         match asked(&body)? {
@@ -255,7 +225,7 @@ async fn ratify(State(shared): State<Arc<Shared>>, from: Peer, body: Bytes) -> A
     shared.bounded(Route::Ratify, from, work).await
 }
 
-async fn policy(State(shared): State<Arc<Shared>>, from: Peer, body: Bytes) -> Answer<()> {
+async fn policy(State(shared): State<Arc<Shared>>, from: Caller, body: Bytes) -> Answer<()> {
     let work = async {
         shared.certified(from, "a change of the realm policy")?;
         let change: PolicyChange = asked(&body)?;
@@ -270,13 +240,13 @@ struct StreamQuery {
     change: u64,
 }
 
-async fn stream(State(shared): State<Arc<Shared>>, from: Peer, Query(query): Query<StreamQuery>) -> Answer<Vec<u8>> {
+async fn stream(State(shared): State<Arc<Shared>>, from: Caller, Query(query): Query<StreamQuery>) -> Answer<Vec<u8>> {
     let answer = follow(&shared, from, StreamPosition { epoch: query.epoch, change: query.change }).await;
     shared.metrics.count(Route::Stream, answer.as_ref().map_or_else(Failed::status, |_| StatusCode::OK));
     answer
 }
 
-async fn follow(shared: &Shared, peer: Peer, from: StreamPosition) -> Answer<Vec<u8>> {
+async fn follow(shared: &Shared, peer: Caller, from: StreamPosition) -> Answer<Vec<u8>> {
     shared.admit(peer)?;
     shared.certified(peer, "the verifiers' stream")?;
     let most = shared.options.most_streams;
@@ -302,7 +272,11 @@ struct HistoryQuery {
     from: u64,
 }
 
-async fn history(State(shared): State<Arc<Shared>>, from: Peer, Query(query): Query<HistoryQuery>) -> Answer<Vec<u8>> {
+async fn history(
+    State(shared): State<Arc<Shared>>,
+    from: Caller,
+    Query(query): Query<HistoryQuery>,
+) -> Answer<Vec<u8>> {
     let read = move |directory: &Directory| {
         let items = directory.history(&query.name, query.from, HistoryPage::MOST_ITEMS)?;
         HistoryPage { items }.to_bounded_bytes()
@@ -310,7 +284,7 @@ async fn history(State(shared): State<Arc<Shared>>, from: Peer, Query(query): Qu
     shared.bounded(Route::History, from, shared.read(read)).await
 }
 
-async fn status(State(shared): State<Arc<Shared>>, from: Peer) -> Answer<axum::Json<serde_json::Value>> {
+async fn status(State(shared): State<Arc<Shared>>, from: Caller) -> Answer<axum::Json<serde_json::Value>> {
     let failure = shared.runner.failure();
     let (state, record) = shared.within_bounds(from, shared.read(Directory::status)).await?;
     let signatures = record.as_ref().map_or(0, |record| record.signed.signatures.len());
@@ -334,7 +308,7 @@ struct HkpQuery {
     search: String,
 }
 
-async fn hkp(State(shared): State<Arc<Shared>>, from: Peer, Query(query): Query<HkpQuery>) -> Response {
+async fn hkp(State(shared): State<Arc<Shared>>, from: Caller, Query(query): Query<HkpQuery>) -> Response {
     if query.op != "get" {
         return (StatusCode::NOT_IMPLEMENTED, "only op=get is served\n").into_response();
     }

@@ -16,18 +16,20 @@ pub(super) enum Route {
     Ratify,
     Policy,
     Issuers,
+    Authorities,
     Stream,
     History,
     Hkp,
 }
 
-const ROUTES: [(Route, &str); 9] = [
+const ROUTES: [(Route, &str); 10] = [
     (Route::Lookup, "lookup"),
     (Route::Update, "update"),
     (Route::Register, "register"),
     (Route::Ratify, "ratify"),
     (Route::Policy, "policy"),
     (Route::Issuers, "issuers"),
+    (Route::Authorities, "authorities"),
     (Route::Stream, "stream"),
     (Route::History, "history"),
     (Route::Hkp, "hkp"),

@@ -17,8 +17,8 @@ use tokio_rustls::TlsConnector;
 use super::Transport;
 use crate::encoding::FRAME_BYTES;
 use crate::proto::{
-    HistoryPage, Issuers, IssuersChange, LogEntry, LookupAnswer, LookupRequest, Message, PolicyChange, Registration,
-    StreamPage, StreamPosition, Update,
+    Authorities, AuthoritiesChange, CertifiedRegistration, HistoryPage, Issuers, IssuersChange, LogEntry, LookupAnswer,
+    LookupRequest, Message, PolicyChange, Registration, StreamPage, StreamPosition, Update,
 };
 use crate::tls::{ClientTls, Wire};
 use crate::{Error, ErrorKind, Result};
@@ -149,6 +149,22 @@ impl HttpTransport {
         self.epoch("issuers", "/v1/issuers", change.to_bounded_bytes()?).await
     }
 
+    /// Whose client certificates the replica takes. Nothing of it is proved.
+    ///
+    /// # Errors
+    /// `Request`, and what the replica says.
+    pub async fn authorities(&self) -> Result<Authorities> {
+        self.message("authorities", Method::GET, "/v1/authorities", Vec::new()).await
+    }
+
+    /// Brings in a change of them; gives the newest epoch by then.
+    ///
+    /// # Errors
+    /// `Request`, and what the replica says.
+    pub async fn change_authorities(&self, change: &AuthoritiesChange) -> Result<u64> {
+        self.epoch("authorities", "/v1/authorities", change.to_bounded_bytes()?).await
+    }
+
     async fn epoch(&self, operation: &'static str, path: &str, body: Vec<u8>) -> Result<u64> {
         let answer = self.call(operation, Method::POST, path, body, SHORT).await?;
         let epoch = std::str::from_utf8(&answer).ok().and_then(|text| text.trim().parse().ok());
@@ -192,6 +208,10 @@ impl Transport for HttpTransport {
 
     async fn register(&self, registration: &Registration) -> Result<u64> {
         self.epoch("register", "/v1/register", registration.to_bounded_bytes()?).await
+    }
+
+    async fn register_certified(&self, registration: &CertifiedRegistration) -> Result<u64> {
+        self.epoch("register", "/v1/register/certificate", registration.to_bounded_bytes()?).await
     }
 
     async fn ratify(&self, signature: &LogEntry) -> Result<()> {

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 
 use super::Transport;
 use crate::proto::{
-    HistoryPage, LogEntry, LookupAnswer, LookupRequest, PolicyChange, Registration, StreamPage, StreamPosition, Update,
+    CertifiedRegistration, HistoryPage, LogEntry, LookupAnswer, LookupRequest, PolicyChange, Registration, StreamPage,
+    StreamPosition, Update,
 };
 use crate::{Error, Result};
 
@@ -62,6 +63,10 @@ impl Transport for InTurn {
 
     async fn register(&self, registration: &Registration) -> Result<u64> {
         in_turn!(self, replica => replica.register(registration))
+    }
+
+    async fn register_certified(&self, registration: &CertifiedRegistration) -> Result<u64> {
+        in_turn!(self, replica => replica.register_certified(registration))
     }
 
     async fn ratify(&self, signature: &LogEntry) -> Result<()> {

@@ -2,18 +2,21 @@
 //!
 //! Nothing that comes back is believed: whoever calls checks it. Every call has a deadline and a bound on what it reads.
 
+mod address;
 #[cfg(feature = "http")]
 mod http;
 mod in_turn;
 
 use async_trait::async_trait;
 
+pub use address::ReplicaAddress;
 #[cfg(feature = "http")]
 pub use http::HttpTransport;
 pub use in_turn::InTurn;
 
 use crate::proto::{
-    HistoryPage, LogEntry, LookupAnswer, LookupRequest, PolicyChange, Registration, StreamPage, StreamPosition, Update,
+    CertifiedRegistration, HistoryPage, LogEntry, LookupAnswer, LookupRequest, PolicyChange, Registration, StreamPage,
+    StreamPosition, Update,
 };
 use crate::{Error, Result};
 
@@ -39,6 +42,15 @@ pub trait Transport: std::fmt::Debug + Send + Sync + 'static {
     async fn register(&self, registration: &Registration) -> Result<u64> {
         let _ = registration;
         Err(Error::Invalid { what: "registration", why: "this way to a replica has no identity tokens".to_owned() })
+    }
+
+    /// Brings in a new name with a client certificate; gives its epoch.
+    ///
+    /// # Errors
+    /// See [`lookup`](Self::lookup).
+    async fn register_certified(&self, registration: &CertifiedRegistration) -> Result<u64> {
+        let _ = registration;
+        Err(Error::Invalid { what: "registration", why: "this way to a replica has no certificates".to_owned() })
     }
 
     /// Brings in a signature of a head.

@@ -1,7 +1,9 @@
 //! A realm with three replicas, two verifiers and an operator, whose keys the tests have.
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
+pub mod authority;
 pub mod local;
+pub mod replica;
 #[cfg(feature = "key-module")]
 pub mod site;
 pub mod world;

@@ -75,6 +75,10 @@ impl Transport for Replica {
         self.inner.register(registration).await
     }
 
+    async fn register_certified(&self, registration: &CertifiedRegistration) -> Result<u64> {
+        self.inner.register_certified(registration).await
+    }
+
     async fn ratify(&self, signature: &LogEntry) -> Result<()> {
         self.inner.ratify(signature).await
     }

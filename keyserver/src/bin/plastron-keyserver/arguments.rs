@@ -1,8 +1,12 @@
 //! What can be said on the command line.
 
+mod registering;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::registering::{Authority, Issuer, Register};
 
 /// A directory of public keys that cannot lie unnoticed.
 #[derive(Debug, Parser)]
@@ -38,9 +42,9 @@ pub(crate) enum Command {
     /// Run the verifier, until it is interrupted or the replica lies.
     #[command(after_help = "Example: plastron-keyserver verify --directory /srv/keys")]
     Verify(Verify),
-    /// Register a name with keys, as the operator or with an identity token; its owner's key is made, and kept under `owners`.
+    /// Register a name with keys, as the operator, with an identity token, or with a client certificate; its owner's key is made, and kept under `owners`.
     #[command(
-        after_help = "Examples:\n  plastron-keyserver register node/a/1 --key hpke=00ff --key ssh=@id.pub\n  plastron-keyserver register person/a@example.com --key pgp=@a.pgp --token-command 'get-token --nonce \"$NONCE\"'"
+        after_help = "Examples:\n  plastron-keyserver register node/a/1 --key hpke=00ff --key ssh=@id.pub\n  plastron-keyserver register person/a@example.com --key pgp=@a.pgp --token-command 'get-token --nonce \"$NONCE\"'\n  plastron-keyserver register host/a.example.com --key ssh=@id.pub --certificate a.pem --certificate-key a.key"
     )]
     Register(Register),
     /// Give a name other keys, as its owner.
@@ -60,6 +64,11 @@ pub(crate) enum Command {
         after_help = "Example: plastron-keyserver issuer https://accounts.example.com --audience plastron --prefix person/ --jwks jwks.json"
     )]
     Issuer(Issuer),
+    /// Say whose client certificates names can be registered by, and which names, as the operator.
+    #[command(
+        after_help = "A certificate of that authority then registers the names that are the prefix and one of its DNS names or URIs.\n\nExample: plastron-keyserver authority site --certificate site-ca.pem --prefix host/"
+    )]
+    Authority(Authority),
     /// Change who runs the realm, as the operator. Quorums of replicas are majorities; those of verifiers and operators keep their thresholds.
     #[command(
         after_help = "Example: plastron-keyserver policy --add-replica 3d40… --remove-verifier d759…\nA replica's public key is shown by: plastron-keyserver join"
@@ -126,8 +135,8 @@ pub(crate) struct Init {
     /// What the keys of the log in etcd begin with [default: plastron-keyserver/ and the realm's identity].
     #[arg(long)]
     pub(crate) prefix: Option<String>,
-    /// Let names be registered by identity tokens, too, once issuers are named.
-    #[arg(long)]
+    /// Let names be registered by identity tokens and by client certificates, too, once issuers or authorities are named.
+    #[arg(long, visible_alias = "client-certificates")]
     pub(crate) identity_tokens: bool,
     /// How long a head is fresh, in seconds.
     #[arg(long, default_value_t = 3600)]
@@ -170,33 +179,6 @@ pub(crate) struct Change {
     /// A key: APPLICATION=HEX, or APPLICATION=@FILE. All of the name's keys are given, each time.
     #[arg(long = "key", value_name = "KEY")]
     pub(crate) keys: Vec<String>,
-    /// The replica's address, instead of those in the directory.
-    #[arg(long)]
-    pub(crate) at: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Register {
-    #[command(flatten)]
-    pub(crate) change: Change,
-    /// A shell command that prints an identity token with the nonce in its variable NONCE; without it, the operator's key is used.
-    #[arg(long)]
-    pub(crate) token_command: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Issuer {
-    /// Its URL, as tokens have it.
-    pub(crate) issuer: String,
-    /// The audience of tokens that are meant for this realm.
-    #[arg(long)]
-    pub(crate) audience: String,
-    /// What stands before an address to make it a name.
-    #[arg(long, default_value = "person/")]
-    pub(crate) prefix: String,
-    /// A file with its keys, as it publishes them; without it, it is believed no more.
-    #[arg(long)]
-    pub(crate) jwks: Option<PathBuf>,
     /// The replica's address, instead of those in the directory.
     #[arg(long)]
     pub(crate) at: Option<String>,

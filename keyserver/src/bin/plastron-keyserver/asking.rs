@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use plastron_keyserver::client::{Client, ClientOptions, MemoryFile};
+use plastron_keyserver::identity::Credential;
 use plastron_keyserver::proto::{Entry, MAX_TOKEN_BYTES, Profile, Quorum, Registration, SignedEntry, Update};
 use plastron_keyserver::{AuthorizationPolicy, Digest, Error, ErrorKind, Result, SigningKey, Verified};
 use plastron_sources::clock::{Clock as _, SystemClock};
@@ -88,11 +89,22 @@ pub(crate) async fn look_up(
     }
 }
 
-async fn submit(client: &Client, update: Update, token: Option<Bytes>) -> Result<Answer> {
+/// Why a name may be had.
+enum Proof {
+    /// Operators, or its owner, have signed.
+    Signed,
+    Token(Bytes),
+    Certificate(Credential),
+}
+
+async fn submit(client: &Client, update: Update, proof: Proof) -> Result<Answer> {
     let (name, version) = (update.name.clone(), update.signed.entry.version);
-    let epoch = match token {
-        None => client.update(&update).await?,
-        Some(token) => client.register(&Registration { update: update.clone(), token }).await?,
+    let epoch = match proof {
+        Proof::Signed => client.update(&update).await?,
+        Proof::Token(token) => client.register(&Registration { update: update.clone(), token }).await?,
+        Proof::Certificate(credential) => {
+            client.register_certified(&credential.certify(&client.realm().id(), update.clone())?).await?
+        }
     };
     // That it was taken is not proof that it is there.
     let start = SystemClock.monotonic();
@@ -137,6 +149,10 @@ pub(crate) async fn register(directory: &Path, register: &Register) -> Result<An
         let why = format!("{} is registered already; use update", change.name);
         return Err(Error::Invalid { what: "name", why });
     }
+    let credential = match (&register.certificate, &register.certificate_key) {
+        (Some(certificate), Some(key)) => Some(Credential::open(certificate, key)?),
+        _ => None,
+    };
     let path = files::owner(directory, &change.name);
     if !path.exists() {
         key_file::create(&path, key_file::SIGNING, &*key_file::random::<32>()?)?;
@@ -149,12 +165,16 @@ pub(crate) async fn register(directory: &Path, register: &Register) -> Result<An
     if let Some(command) = &register.token_command {
         let token = token(command, &entry.hash(&realm)).await?;
         let update = Update { name: change.name.clone(), signed: entry.signed(&realm, [&owner]), profile };
-        return submit(&client, update, Some(token)).await;
+        return submit(&client, update, Proof::Token(token)).await;
+    }
+    if let Some(credential) = credential {
+        let update = Update { name: change.name.clone(), signed: entry.signed(&realm, [&owner]), profile };
+        return submit(&client, update, Proof::Certificate(credential)).await;
     }
     let operator = key_file::signing(&directory.join("operator.key"))?;
     let admission = [(operator.public(), entry.admit(&realm, &operator))].into();
     let signed = SignedEntry { admission, ..entry.signed(&realm, [&owner]) };
-    submit(&client, Update { name: change.name.clone(), signed, profile }, None).await
+    submit(&client, Update { name: change.name.clone(), signed, profile }, Proof::Signed).await
 }
 
 pub(crate) async fn update(directory: &Path, change: &Change) -> Result<Answer> {
@@ -167,7 +187,7 @@ pub(crate) async fn update(directory: &Path, change: &Change) -> Result<Answer> 
     let version = last.version.checked_add(1).ok_or_else(missing)?;
     let entry = Entry { version, commitment: profile.commitment(), previous: last.hash(&realm), ..last };
     let update = Update { name: change.name.clone(), signed: entry.signed(&realm, [&owner]), profile };
-    submit(&client, update, None).await
+    submit(&client, update, Proof::Signed).await
 }
 
 fn found(name: &str, verified: &Verified) -> Answer {

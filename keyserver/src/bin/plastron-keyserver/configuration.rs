@@ -7,6 +7,7 @@ use std::time::Duration;
 use plastron_config::{Config, Schema};
 use plastron_ickpt::etcd::{EtcdClientOptions, EtcdUser};
 use plastron_keyserver::log::EtcdLogOptions;
+use plastron_keyserver::server::ServerOptions;
 use plastron_keyserver::tls::ServerTls;
 use plastron_keyserver::{Error, Result};
 use zeroize::Zeroizing;
@@ -31,6 +32,10 @@ pub(crate) fn schema() -> Schema {
         .range("1MB", "")
         .number("requests_per_second", "From one address; 0 for no limit.", "0")
         .range("0", "1000000")
+        .number("connections", "The most connections at once; others wait. The limit of open files must be above it.", "512")
+        .range("8", "65536")
+        .duration("client_timeout", "How long a client can take for its handshake, to begin a request, for its headers and its body, and without taking anything of an answer.", "10s")
+        .range("100ms", "10min")
         .boolean("plaintext", "Listen on an address that others reach, although nothing is encrypted.", "false")
         .section(
             Schema::new("tls")
@@ -76,6 +81,8 @@ pub(crate) struct Configuration {
     pub(crate) cache_bytes: u64,
     pub(crate) plaintext: bool,
     pub(crate) most_per_second: Option<u32>,
+    pub(crate) most_connections: usize,
+    pub(crate) client_timeout: Duration,
     pub(crate) tls: Option<ServerTls>,
     pub(crate) log: LogPlace,
 }
@@ -150,6 +157,7 @@ fn parse(text: &str) -> Parsed {
     };
     let number = config.number("retained_epochs")?.and_then(|number| u64::try_from(number).ok());
     let rate = config.number("requests_per_second")?.and_then(|number| u32::try_from(number).ok());
+    let connections = config.number("connections")?.and_then(|number| usize::try_from(number).ok());
     Ok(Ok(Configuration {
         address,
         min_epoch: duration("min_epoch")?,
@@ -158,6 +166,8 @@ fn parse(text: &str) -> Parsed {
         cache_bytes: config.size("cache")?.unwrap_or(64 << 20),
         plaintext: config.boolean("plaintext")?.unwrap_or(false),
         most_per_second: rate.filter(|rate| *rate > 0),
+        most_connections: connections.unwrap_or(ServerOptions::MOST_CONNECTIONS),
+        client_timeout: config.duration("client_timeout")?.unwrap_or(ServerOptions::CLIENT_TIMEOUT),
         tls,
         log,
     }))

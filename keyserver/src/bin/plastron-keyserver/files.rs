@@ -5,6 +5,7 @@
 //! | `realm` | the realm, framed | no, but it must be the right one |
 //! | `address` | where the replicas listen, a line each | no |
 //! | `issuers` | whose identity tokens this operator has said are believed | no |
+//! | `authorities` | whose client certificates this operator has said are taken | no |
 //! | `tls/authority.pem`, `tls/certificate.pem`, `tls/key.pem` | for `https://` addresses: whom to trust, and what verifiers and operators show | the key |
 //! | `memory` | what lookups from here have seen | no |
 //! | `operator.key` | admits names | yes |
@@ -18,6 +19,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use plastron_keys::{ReplacedFile, SystemKeyClock};
 use plastron_keyserver::proto::{Message as _, Realm};
 use plastron_keyserver::tls::ClientTls;
 use plastron_keyserver::transport::{HttpTransport, Transport};
@@ -40,7 +42,12 @@ pub(crate) fn read(what: &'static str, path: &Path) -> Result<Vec<u8>> {
         Error::NotFound { what, why }
     })?;
     let mut bytes = Vec::new();
-    file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(failed("reading a file"))?;
+    // One more than there may be.
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed("reading a file"))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        let why = format!("{} has more than {MOST_BYTES} bytes, and no such file is so large", path.display());
+        return Err(Error::Invalid { what, why });
+    }
     Ok(bytes)
 }
 
@@ -59,17 +66,11 @@ pub(crate) fn create(path: &Path, bytes: &[u8], secret: bool) -> Result<()> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("writing a file"))
 }
 
-/// Writes a file anew: whoever reads it sees what was, or what is.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let beside = path.with_extension("new");
-    let write = || {
-        let mut file = std::fs::File::create(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)?;
-        path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
-    };
-    write().map_err(failed("writing a file"))
+/// Writes a file anew, durably: whoever reads it sees what was, or what is.
+pub(crate) fn replace(what: &'static str, path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = |fault| Error::Storage { operation: "writing a file", source: Box::new(fault) };
+    let file = ReplacedFile::new(what, path.to_owned(), Arc::new(SystemKeyClock));
+    file.lock().and_then(|locked| locked.replace(bytes)).map_err(failed)
 }
 
 pub(crate) fn realm(directory: &Path) -> Result<Realm> {

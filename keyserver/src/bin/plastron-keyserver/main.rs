@@ -65,6 +65,7 @@ async fn run(arguments: &Arguments) -> Result<Answer> {
         Command::History(history) => asking::history(directory, history).await,
         Command::Audit(audit) => making::audit(directory, audit),
         Command::Issuer(issuer) => operating::issuer(directory, issuer).await,
+        Command::Authority(authority) => operating::authority(directory, authority).await,
         Command::Policy(policy) => operating::policy(directory, policy).await,
         Command::Join(join) => operating::join(directory, join).await,
         Command::Snapshot(snapshot) => operating::snapshot(directory, snapshot),

@@ -3,12 +3,15 @@
 use std::io::{BufReader, BufWriter, Write as _};
 use std::path::Path;
 
-use plastron_keyserver::identity::keys_of_jwks;
+use plastron_keyserver::identity::{authority_certificate, keys_of_jwks};
 use plastron_keyserver::kv::{FjallDatabase, Kv as _};
 use plastron_keyserver::log::EtcdLog;
 use plastron_keyserver::machine::{MachineOptions, import_snapshot, read_snapshot, snapshot_epoch, write_snapshot};
 use plastron_keyserver::policy::Expression;
-use plastron_keyserver::proto::{Issuer, Issuers, IssuersChange, Message as _, PolicyChange, Quorum, RealmPolicy};
+use plastron_keyserver::proto::{
+    Authorities, AuthoritiesChange, Authority, Issuer, Issuers, IssuersChange, Message as _, PolicyChange, Quorum,
+    RealmPolicy,
+};
 use plastron_keyserver::vrf::VrfSecret;
 use plastron_keyserver::{AuthorizationPolicy, Error, PublicKey, Result};
 
@@ -41,10 +44,39 @@ pub(crate) async fn issuer(directory: &Path, issuer: &arguments::Issuer) -> Resu
     let change = IssuersChange::signed(issuers, &realm.id(), [&operator]);
     let address = files::addresses(directory, issuer.at.as_deref())?.into_iter().next().unwrap_or_default();
     files::replica(directory, &address)?.change_issuers(&change).await?;
-    files::replace(&path, &bytes)?;
+    files::replace("the list of issuers", &path, &bytes)?;
     Ok(Answer {
         text: format!("{count} issuers are believed, by generation {generation} of their list"),
         json: serde_json::json!({ "issuers": count, "generation": generation }),
+    })
+}
+
+pub(crate) async fn authority(directory: &Path, authority: &arguments::Authority) -> Result<Answer> {
+    let realm = files::realm(directory)?;
+    let operator = key_file::signing(&directory.join("operator.key"))?;
+    let path = directory.join("authorities");
+    let mut list = if path.exists() {
+        Authorities::from_bytes(&files::read("authorities", &path)?)?
+    } else {
+        Authorities::default()
+    };
+    list.authorities.retain(|one| one.label != authority.label);
+    if let Some(file) = &authority.certificate {
+        let certificate = authority_certificate(file)?;
+        let (label, prefix) = (authority.label.clone(), authority.prefix.clone());
+        list.authorities.push(Authority { label, prefix, certificate });
+    }
+    list.generation += 1;
+    let bytes = list.to_bounded_bytes()?;
+    Authorities::from_bytes(&bytes)?;
+    let (generation, count) = (list.generation, list.authorities.len());
+    let change = AuthoritiesChange::signed(list, &realm.id(), [&operator]);
+    let address = files::addresses(directory, authority.at.as_deref())?.into_iter().next().unwrap_or_default();
+    files::replica(directory, &address)?.change_authorities(&change).await?;
+    files::replace("the list of authorities", &path, &bytes)?;
+    Ok(Answer {
+        text: format!("certificates of {count} authorities are taken, by generation {generation} of their list"),
+        json: serde_json::json!({ "authorities": count, "generation": generation }),
     })
 }
 

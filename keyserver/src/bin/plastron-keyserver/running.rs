@@ -70,16 +70,13 @@ pub(crate) async fn serve(directory: &Path, serve: &Serve) -> Result<Answer> {
         trace: None,
     };
     let runner = Arc::new(Runner::start(machine, log, options));
-    let served = ServerOptions {
-        address: configuration.address,
-        plaintext: serve.plaintext || configuration.plaintext,
-        most_requests: 1024,
-        most_streams: 64,
-        tls: configuration.tls,
-        most_per_second: configuration.most_per_second,
-        deadline: DEADLINE,
-        clock: Arc::clone(&clock) as Arc<_>,
-    };
+    let mut served = ServerOptions::new(configuration.address, Arc::clone(&clock) as Arc<_>);
+    served.plaintext = serve.plaintext || configuration.plaintext;
+    served.most_connections = configuration.most_connections;
+    served.client_timeout = configuration.client_timeout;
+    served.tls = configuration.tls;
+    served.most_per_second = configuration.most_per_second;
+    served.deadline = DEADLINE;
     let server = Server::start(Arc::clone(&runner), served).await?;
     let address = server.address();
     interrupted().await;

@@ -226,16 +226,8 @@ async fn serve(directory: &Path, realm: &Realm, key: SigningKey, secret: VrfSecr
         trace: None,
     };
     let runner = Arc::new(Runner::start(machine, Arc::new(log), options));
-    let options = ServerOptions {
-        address: ([127, 0, 0, 1], 0).into(),
-        plaintext: false,
-        most_requests: 1024,
-        most_streams: 4,
-        most_per_second: None,
-        tls: None,
-        deadline: DEADLINE,
-        clock: Arc::new(SystemClock),
-    };
+    let mut options = ServerOptions::new(([127, 0, 0, 1], 0).into(), Arc::new(SystemClock));
+    options.deadline = DEADLINE;
     let server = Server::start(runner, options).await.map_err(failed)?;
     let address = server.address().to_string();
     Ok((server, address))

@@ -1,12 +1,13 @@
-//! Connections: accepted up to a limit, each with a deadline for its headers, each ended when the service stops.
+//! Accepting, and serving what was accepted.
 
+use std::error::Error;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,6 +19,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::flowing::Flowing;
+
 /// Bytes of a call's headers.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// Headers of a call.
@@ -27,27 +30,43 @@ const LAST_CALLS: Duration = Duration::from_secs(10);
 /// Wait after the machine refused a connection (it has no more files, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How connections are served.
-#[derive(Clone)]
-pub(super) struct Serving {
-    pub(super) tls: Option<TlsAcceptor>,
-    pub(super) max_connections: usize,
-    pub(super) head_timeout: Duration,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) stop: watch::Receiver<bool>,
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Where it comes from.
+    pub address: SocketAddr,
+    /// Whether it has shown a certificate that the acceptor takes.
+    pub certified: bool,
 }
 
-/// Serves until told to stop, and then until the last calls are answered.
-pub(super) async fn serve<F, A>(listener: TcpListener, serving: Serving, answer: A)
+/// How connections are served.
+#[derive(Clone)]
+pub struct Serving {
+    /// TLS; none to encrypt nothing.
+    pub tls: Option<TlsAcceptor>,
+    /// The most connections at once; who comes when all are taken waits in the machine's queue, which is bounded too.
+    pub max_connections: usize,
+    /// How long a peer can take for the handshake, and to begin a request and finish its headers. So idle connections end, too.
+    pub head_timeout: Duration,
+    /// How long a peer can take nothing of an answer that it is given.
+    pub write_timeout: Duration,
+    /// Time, for a pause after the machine refused a connection.
+    pub clock: Arc<dyn Clock>,
+    /// Becomes true, or is gone, when it is to stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Serves until told to stop, and then until the last calls are answered, 10 seconds at the most.
+pub async fn serve<F, A, B>(listener: TcpListener, serving: Serving, answer: A)
 where
-    A: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    A: Fn(Peer, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let slots = Arc::new(Semaphore::new(serving.max_connections));
     let mut connections = JoinSet::new();
     let mut stop = serving.stop.clone();
     loop {
-        // Whoever comes when all are taken waits in the machine's queue, which is bounded too.
         let accept = async {
             let slot = Arc::clone(&slots).acquire_owned().await;
             (slot, listener.accept().await)
@@ -58,8 +77,8 @@ where
             accepted = accept => accepted,
         };
         while connections.try_join_next().is_some() {}
-        let stream = match stream {
-            Ok((stream, _)) => stream,
+        let (stream, address) = match stream {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection can't be accepted");
                 serving.clock.sleep(ACCEPT_PAUSE).await;
@@ -69,7 +88,7 @@ where
         let (serving, answer) = (serving.clone(), answer.clone());
         connections.spawn(async move {
             let _slot = slot;
-            connection(stream, serving, answer).await;
+            connection(stream, address, serving, answer).await;
         });
     }
     drop(listener);
@@ -80,35 +99,43 @@ where
     }
 }
 
-/// Waits until the service is told to stop.
+/// Waits until the server is told to stop.
 async fn told(stop: &mut watch::Receiver<bool>) {
     // An error means that nobody is left who could tell: that is the end too.
     let _ = stop.wait_for(|stop| *stop).await.is_ok();
 }
 
-async fn connection<F, A>(stream: TcpStream, serving: Serving, answer: A)
+async fn connection<F, A, B>(stream: TcpStream, address: SocketAddr, serving: Serving, answer: A)
 where
-    A: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    A: Fn(Peer, Request<Incoming>) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
-    // Answers are small and complete.
+    // Answers are complete when they are written: they wait for nothing. One that is gone already is noticed later.
     let _ = stream.set_nodelay(true);
-    let Some(acceptor) = serving.tls.clone() else { return http(stream, serving, answer).await };
+    let mut peer = Peer { address, certified: false };
+    // Beneath TLS, where it is seen what has really gone.
+    let stream = Flowing::new(stream, serving.write_timeout, Arc::clone(&serving.clock));
+    let Some(acceptor) = serving.tls.clone() else { return http(stream, peer, serving, answer).await };
     match tokio::time::timeout(serving.head_timeout, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => http(stream, serving, answer).await,
-        Ok(Err(error)) => tracing::debug!(%error, "no TLS came about"),
-        Err(_) => tracing::debug!("TLS took too long"),
+        Ok(Ok(stream)) => {
+            peer.certified = stream.get_ref().1.peer_certificates().is_some_and(|shown| !shown.is_empty());
+            http(stream, peer, serving, answer).await;
+        }
+        Ok(Err(error)) => tracing::debug!(%error, %address, "no TLS came about"),
+        Err(_) => tracing::debug!(%address, "TLS took too long"),
     }
 }
 
-async fn http<S, F, A>(stream: S, serving: Serving, answer: A)
+async fn http<S, F, A, B>(stream: S, peer: Peer, serving: Serving, answer: A)
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    A: Fn(Request<Incoming>) -> F,
-    F: Future<Output = Response<Full<Bytes>>>,
+    A: Fn(Peer, Request<Incoming>) -> F,
+    F: Future<Output = Response<B>>,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
 {
     let service = service_fn(move |request| {
-        let answering = answer(request);
+        let answering = answer(peer, request);
         async move { Ok::<_, std::convert::Infallible>(answering.await) }
     });
     let mut builder = http1::Builder::new();
