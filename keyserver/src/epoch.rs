@@ -12,7 +12,7 @@ pub struct EpochIntervals {
     pub min_ms: u64,
     /// Milliseconds from a head to the next if there are none, so that there always is a fresh one.
     pub max_ms: u64,
-    /// Milliseconds between two tries.
+    /// Milliseconds between two tries of one epoch.
     pub retry_ms: u64,
 }
 
@@ -31,7 +31,7 @@ pub struct EpochInputs {
     pub issued_ms: u64,
     /// Whether something waits for the next.
     pub pending: bool,
-    /// When this replica tried last.
+    /// When this replica last tried to make the next epoch.
     pub tried_ms: Option<u64>,
 }
 

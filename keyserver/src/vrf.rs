@@ -1,24 +1,71 @@
 //! Names are hidden: the index of a name is the output of a verifiable random function (RFC 9381) under the realm's key.
 //!
 //! Only the replicas can compute it, anyone can check it, and each name has one index only. The suite is ECVRF-RISTRETTO255-SHA512 as
-//! <https://c2sp.org/vrf-r255> defines it, by the crate `vrf-r255`; on that group there are no cofactors to stumble over. An index is the first 32 of the
-//! output's 64 bytes. Secrets are never printed.
+//! <https://c2sp.org/vrf-r255> defines it; on that group there are no cofactors to stumble over. An index is the first 32 of the output's 64 bytes.
+//! Secrets are never printed, and what is computed with one takes as long for any of them; proofs, which anyone may see, are checked as fast as it goes.
+//!
+//! It is written here on `curve25519-dalek`, and not taken from the crate `vrf-r255`, for what is done all the time: an index without its proof is less
+//! than half of the work, no point is compressed twice, and proofs are checked in variable time. That crate is what the tests compare it with.
 
+use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE as BASE;
+use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
+use curve25519_dalek::scalar::Scalar;
+use curve25519_dalek::traits::{IsIdentity as _, VartimeMultiscalarMul as _};
 use sha2_vrf::{Digest as _, Sha512};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::digest::Domain;
 use crate::{Digest, Error, Result, SigningKey};
 
-/// Bytes of a proof.
-pub const VRF_PROOF_BYTES: usize = 80;
+/// Bytes of a proof: point, challenge, scalar.
+pub const VRF_PROOF_BYTES: usize = 32 + CHALLENGE_BYTES + 32;
 
+const CHALLENGE_BYTES: usize = 16;
 const SUITE: &[u8] = b"\xFFc2sp.org/vrf-r255";
+
+/// SHA-512 of the suite, what it is for, and `parts`.
+fn hash(purpose: u8, parts: &[&[u8]]) -> [u8; 64] {
+    let mut hasher = Sha512::new_with_prefix(SUITE);
+    hasher.update([purpose]);
+    parts.iter().for_each(|part| hasher.update(part));
+    hasher.finalize().into()
+}
+
+/// <https://c2sp.org/vrf-r255#encode-to-curve>.
+fn encode_to_curve(public: &[u8; 32], name: &str) -> RistrettoPoint {
+    RistrettoPoint::from_uniform_bytes(&hash(0x82, &[public, name.as_bytes()]))
+}
+
+/// RFC 9381, 5.4.3, over points in their compressed form.
+fn challenge(points: [&[u8; 32]; 5]) -> [u8; CHALLENGE_BYTES] {
+    let [public, encoded, gamma, u, v] = points;
+    let hash = hash(2, &[public, encoded, gamma, u, v, &[0]]);
+    hash.first_chunk().copied().unwrap_or_default()
+}
+
+fn scalar_of(challenge: &[u8; CHALLENGE_BYTES]) -> Scalar {
+    Scalar::from(u128::from_le_bytes(*challenge))
+}
+
+/// RFC 9381, 5.2: the output follows from the proof's point.
+fn index_of(gamma: &[u8; 32]) -> Digest {
+    let output = hash(3, &[gamma, &[0]]);
+    Digest(output.first_chunk().copied().unwrap_or_default())
+}
 
 /// The realm's secret key, which every replica has.
 pub struct VrfSecret {
-    key: vrf_r255::SecretKey,
-    bytes: Zeroizing<[u8; 32]>,
+    key: Scalar,
+    /// Half of it modulo the group's order: points that are compressed together are doubled on the way.
+    half: Scalar,
+    public: VrfPublic,
+}
+
+impl Drop for VrfSecret {
+    fn drop(&mut self) {
+        self.key.zeroize();
+        self.half.zeroize();
+    }
 }
 
 impl std::fmt::Debug for VrfSecret {
@@ -33,7 +80,7 @@ impl VrfSecret {
     /// # Errors
     /// `Invalid` for the one value in 2²⁵² that makes no key.
     pub fn from_random(random: &[u8; 64]) -> Result<Self> {
-        let scalar = Zeroizing::new(curve25519_dalek::Scalar::from_bytes_mod_order_wide(random).to_bytes());
+        let scalar = Zeroizing::new(Scalar::from_bytes_mod_order_wide(random).to_bytes());
         Self::from_bytes(&scalar)
     }
 
@@ -42,40 +89,69 @@ impl VrfSecret {
     /// # Errors
     /// `Invalid` if they are no key.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self> {
-        Option::from(vrf_r255::SecretKey::from_bytes(*bytes))
-            .map(|key| Self { key, bytes: Zeroizing::new(*bytes) })
-            .ok_or_else(|| Error::Invalid { what: "index key", why: "the bytes are no key".to_owned() })
+        let key: Option<Scalar> = Scalar::from_canonical_bytes(*bytes).into();
+        let key = key.filter(|key| *key != Scalar::ZERO);
+        let key = key.ok_or_else(|| Error::Invalid { what: "index key", why: "the bytes are no key".to_owned() })?;
+        let point = BASE * &key;
+        let public = VrfPublic { point, bytes: point.compress().to_bytes() };
+        Ok(Self { key, half: key * Scalar::from(2_u8).invert(), public })
     }
 
     /// The bytes to keep, in a place that only the replica reads.
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
-        self.bytes.clone()
+        Zeroizing::new(self.key.to_bytes())
     }
 
     /// The key that clients check with.
     pub fn public(&self) -> VrfPublic {
-        let key = vrf_r255::PublicKey::from(self.key);
-        VrfPublic { bytes: key.to_bytes(), key }
+        self.public
     }
 
     /// The key that admits names for which an identity token was found right; see [`identity`](crate::identity).
     pub fn registrar(&self) -> SigningKey {
-        SigningKey::from_bytes(&Zeroizing::new(Domain::Registrar.hash(&[&*self.bytes]).0))
+        SigningKey::from_bytes(&Zeroizing::new(Domain::Registrar.hash(&[&*self.to_bytes()]).0))
+    }
+
+    /// The index of `name`, without a proof.
+    pub fn index(&self, name: &str) -> Digest {
+        let gamma = self.key * encode_to_curve(&self.public.bytes, name);
+        index_of(gamma.compress().as_bytes())
     }
 
     /// The index of `name`, and the proof. The same for ever.
     pub fn prove(&self, name: &str) -> (Digest, VrfProof) {
-        let proof = VrfProof(self.key.prove(name.as_bytes()).to_bytes());
-        (proof.index(), proof)
+        let point = encode_to_curve(&self.public.bytes, name);
+        let encoded = point.compress();
+        // https://c2sp.org/vrf-r255#nonce-generation. It depends on secret and name alone, as does the point of the proof, which is computed anew
+        // each time: two challenges under one nonce would give the key away.
+        let wide = Zeroizing::new(hash(0x81, &[&*self.to_bytes(), encoded.as_bytes()]));
+        let nonce = Zeroizing::new(Scalar::from_bytes_mod_order_wide(&wide));
+        let half = Zeroizing::new(*nonce * Scalar::from(2_u8).invert());
+        let halves = [self.half * point, BASE * &*half, *half * point];
+        let points = RistrettoPoint::double_and_compress_batch(&halves);
+        let [gamma, u, v] =
+            <[CompressedRistretto; 3]>::try_from(points).unwrap_or_default().map(|point| point.to_bytes());
+        let challenge = challenge([&self.public.bytes, encoded.as_bytes(), &gamma, &u, &v]);
+        let scalar = *nonce + scalar_of(&challenge) * self.key;
+        (index_of(&gamma), VrfProof::new(&gamma, &challenge, &scalar))
     }
 }
 
 /// The realm's public key.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct VrfPublic {
-    key: vrf_r255::PublicKey,
+    point: RistrettoPoint,
     bytes: [u8; 32],
 }
+
+impl PartialEq for VrfPublic {
+    fn eq(&self, other: &Self) -> bool {
+        // A point has one encoding.
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for VrfPublic {}
 
 impl std::fmt::Debug for VrfPublic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -89,8 +165,9 @@ impl VrfPublic {
     /// # Errors
     /// `Invalid` if they are no key.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self> {
-        vrf_r255::PublicKey::from_bytes(*bytes)
-            .map(|key| Self { key, bytes: *bytes })
+        let point = CompressedRistretto(*bytes).decompress().filter(|point| !point.is_identity());
+        point
+            .map(|point| Self { point, bytes: *bytes })
             .ok_or_else(|| Error::Invalid { what: "public index key", why: "the bytes are no key".to_owned() })
     }
 
@@ -99,11 +176,20 @@ impl VrfPublic {
         self.bytes
     }
 
-    /// The index of `name`, if `proof` proves it.
+    /// The index of `name`, if `proof` proves it: RFC 9381, 5.3.
     pub fn verify(&self, name: &str, proof: &VrfProof) -> Option<Digest> {
-        let parsed = vrf_r255::Proof::from_bytes(proof.0)?;
-        let output: Option<[u8; 64]> = self.key.verify(name.as_bytes(), &parsed).into();
-        output.map(|_| proof.index())
+        let (gamma_bytes, rest) = proof.0.split_first_chunk::<32>()?;
+        let (found, scalar) = rest.split_first_chunk::<CHALLENGE_BYTES>()?;
+        let gamma = CompressedRistretto(*gamma_bytes).decompress()?;
+        let scalar = Option::<Scalar>::from(Scalar::from_canonical_bytes(scalar.try_into().ok()?))?;
+        let factor = scalar_of(found);
+        let point = encode_to_curve(&self.bytes, name);
+        // Points are negated, and not the challenge, which stays short.
+        let u = RistrettoPoint::vartime_double_scalar_mul_basepoint(&factor, &-self.point, &scalar);
+        let v = RistrettoPoint::vartime_multiscalar_mul([scalar, factor], [point, -gamma]);
+        let [encoded, u, v] = [point, u, v].map(|point| point.compress().to_bytes());
+        let expected = challenge([&self.bytes, &encoded, gamma_bytes, &u, &v]);
+        (expected == *found).then(|| index_of(gamma_bytes))
     }
 }
 
@@ -113,20 +199,17 @@ pub struct VrfProof(pub [u8; VRF_PROOF_BYTES]);
 
 impl std::fmt::Debug for VrfProof {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "VrfProof({} …)", self.index())
+        let gamma = self.0.first_chunk().copied().unwrap_or_default();
+        write!(f, "VrfProof({} …)", index_of(&gamma))
     }
 }
 
 impl VrfProof {
-    /// RFC 9381, 5.2: the output follows from the proof's point. `vrf-r255` gives it out only after a check, which whoever made the proof, or has
-    /// checked it, need not pay for again.
-    fn index(&self) -> Digest {
-        let point = self.0.first_chunk::<32>().copied().unwrap_or_default();
-        let output =
-            Sha512::new().chain_update(SUITE).chain_update([3]).chain_update(point).chain_update([0]).finalize();
-        let mut index = [0; 32];
-        index.iter_mut().zip(output).for_each(|(to, from)| *to = from);
-        Digest(index)
+    fn new(gamma: &[u8; 32], challenge: &[u8; CHALLENGE_BYTES], scalar: &Scalar) -> Self {
+        let mut bytes = [0; VRF_PROOF_BYTES];
+        let parts = gamma.iter().chain(challenge).chain(scalar.as_bytes());
+        bytes.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
+        Self(bytes)
     }
 }
 
@@ -147,6 +230,7 @@ mod tests {
         assert_eq!(proof.0, hex_array::<80>("", pi).unwrap());
         let beta = "dd653f0879b48c3ef69e13551239bec4cbcc1c18fe8894de2e9e1c790e182736";
         assert_eq!(index, beta.parse().unwrap());
+        assert_eq!(secret.index("c2sp.org/vrf-r255"), index);
         assert_eq!(secret.public().verify("c2sp.org/vrf-r255", &proof), Some(index));
     }
 
@@ -171,5 +255,39 @@ mod tests {
         assert!(VrfSecret::from_bytes(&[0; 32]).is_err() && VrfSecret::from_bytes(&[255; 32]).is_err());
         assert!(VrfPublic::from_bytes(&[0; 32]).is_err() && VrfPublic::from_bytes(&[255; 32]).is_err());
         assert_eq!(format!("{:?}", VrfSecret::from_random(&[7; 64]).unwrap()), "VrfSecret([secret])");
+    }
+
+    proptest::proptest! {
+        /// Another implementation of the same suite: keys, proofs, outputs, and what is accepted.
+        #[test]
+        fn keys_indices_and_proofs_are_those_of_vrf_r255(random: [u8; 32], random_too: [u8; 32], name in ".{0,300}", bit in 0..VRF_PROOF_BYTES * 8) {
+            let mut seed = [0; 64];
+            seed.iter_mut().zip(random.iter().chain(&random_too)).for_each(|(to, from)| *to = *from);
+            let ours = VrfSecret::from_random(&seed).unwrap();
+            let theirs = vrf_r255::SecretKey::from_bytes(*ours.to_bytes()).unwrap();
+            let their_public = vrf_r255::PublicKey::from(theirs);
+            assert_eq!(ours.public().to_bytes(), their_public.to_bytes());
+            let (index, proof) = ours.prove(&name);
+            let their_proof = theirs.prove(name.as_bytes());
+            assert_eq!(proof.0, their_proof.to_bytes());
+            let output = their_public.verify(name.as_bytes(), &their_proof).unwrap();
+            assert_eq!(index.0, output[..32]);
+            assert_eq!(ours.index(&name), index);
+            assert_eq!(ours.public().verify(&name, &proof), Some(index));
+            let mut flipped = proof;
+            flipped.0[bit / 8] ^= 1 << (bit % 8);
+            let theirs = vrf_r255::Proof::from_bytes(flipped.0).and_then(|proof| Option::from(their_public.verify(name.as_bytes(), &proof)));
+            assert_eq!(ours.public().verify(&name, &flipped).is_some(), theirs.map(|_: [u8; 64]| ()).is_some());
+        }
+
+        #[test]
+        fn any_bytes_are_a_key_for_both_or_for_neither(mut bytes: [u8; 32], small: bool) {
+            if small {
+                bytes[31] &= 0x0f;
+            }
+            let secret: Option<vrf_r255::SecretKey> = vrf_r255::SecretKey::from_bytes(bytes).into();
+            assert_eq!(VrfSecret::from_bytes(&bytes).is_ok(), secret.is_some());
+            assert_eq!(VrfPublic::from_bytes(&bytes).is_ok(), vrf_r255::PublicKey::from_bytes(bytes).is_some());
+        }
     }
 }

@@ -37,7 +37,8 @@ pub(crate) async fn run(plan: &Plan) -> Result<Results, Failure> {
     let (mut runners, mut servers, mut replicas) = (Vec::new(), Vec::new(), Vec::<Arc<dyn Transport>>::new());
     for number in 1..=3_u8 {
         let secret = VrfSecret::from_bytes(&secret.to_bytes())?;
-        let options = MachineOptions { realm: realm.clone(), secret, retained_epochs: 100, cache_bytes: plan.cache_bytes };
+        let options =
+            MachineOptions { realm: realm.clone(), secret, retained_epochs: 100, cache_bytes: plan.cache_bytes };
         let database = FjallDatabase::open(&scratch.path().join(number.to_string()), plan.cache_bytes)?;
         let machine = Machine::open(Arc::new(options), Arc::new(database.kv("state")?))?;
         let client = EtcdClientOptions::new(etcd.other_urls.clone());
@@ -68,7 +69,7 @@ pub(crate) async fn run(plan: &Plan) -> Result<Results, Failure> {
     let names: Vec<String> = (0..count).map(|number| format!("node/cluster/{number}")).collect();
     // Prepared, since clients sign on machines of their own.
     let updates: Result<Vec<_>, Failure> =
-        names.iter().map(|name| first_update(&realm, secret.prove(name).0, name)).collect();
+        names.iter().map(|name| first_update(&realm, secret.index(name), name)).collect();
     let updates = updates?;
     // One at a time: how long it takes until an update is ratified.
     let mut latencies = Vec::new();
@@ -93,13 +94,13 @@ pub(crate) async fn run(plan: &Plan) -> Result<Results, Failure> {
     let updating = (clock.monotonic() - start).as_secs_f64();
     let start = clock.monotonic();
     let work = names.chunks(names.len().div_ceil(AT_ONCE)).enumerate().map(|(at, names)| {
-        let client = client(at);
+        let (client, clock) = (client(at), Arc::clone(&clock));
         async move {
             let client = client?;
             for name in names {
                 // Another replica may be an epoch behind what this client has seen, for a moment.
                 while client.lookup(name, 0, Quorum::Replicas).await.is_err() {
-                    tokio::task::yield_now().await;
+                    clock.sleep(Duration::from_millis(1)).await;
                 }
             }
             Ok::<(), Failure>(())

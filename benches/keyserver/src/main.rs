@@ -6,9 +6,11 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "that is what the program is for")]
 
+mod answers;
 mod cluster;
 mod cpu;
 mod ours;
+mod parts;
 mod peer;
 mod rounds;
 
@@ -21,6 +23,7 @@ Compares the keyserver with akd: both do the same work in turn, in this process,
 the pairs; above 1, the keyserver is faster.
 
 Usage: cargo run --release -- [--names N] [--batch N] [--lookups N] [--cache-mib N] [--only PART]... [--scratch DIR] [--quick] [--json]
+       cargo run --release -- --answers FILE
 
   --names N      names to publish [default: 100000]
   --batch N      names of one epoch [default: 1000]
@@ -28,10 +31,12 @@ Usage: cargo run --release -- [--names N] [--batch N] [--lookups N] [--cache-mib
   --cache-mib N  memory of the database and of the tree, each [default: 64]
   --only PART    akd:     side by side
                  ours:    without akd, to see how much memory it takes
+                 parts:   what single operations take
                  cluster: updates and lookups a second, and how long an epoch takes, with three replicas on etcd
   --scratch DIR  where databases are made, on a real disk for real numbers [default: TMPDIR]
   --quick        sizes so small that the numbers mean nothing: shows that everything works
   --json         one object, for programs
+  --answers FILE only write what akd answers to random histories, for a test of the keyserver
 
 Example: cargo run --release -- --names 100000 --only akd --json
 ";
@@ -44,6 +49,7 @@ struct Plan {
     only: Vec<String>,
     scratch: Option<std::path::PathBuf>,
     json: bool,
+    answers: Option<std::path::PathBuf>,
 }
 
 impl Plan {
@@ -61,6 +67,7 @@ fn plan() -> Result<Option<Plan>, String> {
         only: Vec::new(),
         scratch: None,
         json: false,
+        answers: None,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -77,11 +84,12 @@ fn plan() -> Result<Option<Plan>, String> {
             "--json" => plan.json = true,
             "--only" => plan.only.push(arguments.next().ok_or("--only wants a part")?),
             "--scratch" => plan.scratch = arguments.next().map(Into::into),
+            "--answers" => plan.answers = Some(arguments.next().ok_or("--answers wants a file")?.into()),
             "--help" => return Ok(None),
             other => return Err(format!("unknown argument {other:?}")),
         }
     }
-    if let Some(part) = plan.only.iter().find(|part| !["akd", "ours", "cluster"].contains(&part.as_str())) {
+    if let Some(part) = plan.only.iter().find(|part| !["akd", "ours", "parts", "cluster"].contains(&part.as_str())) {
         return Err(format!("there is no part {part:?}"));
     }
     Ok(Some(plan))
@@ -116,7 +124,13 @@ fn main() -> ExitCode {
 }
 
 async fn run(plan: &Plan) -> Result<(), Failure> {
+    if let Some(path) = &plan.answers {
+        return answers::write(path).await;
+    }
     let mut results = Vec::new();
+    if plan.wants("parts") {
+        results.extend(parts::run()?);
+    }
     if plan.wants("akd") || plan.wants("ours") {
         results.extend(rounds::run(plan, plan.wants("akd")).await?);
     }

@@ -76,7 +76,7 @@ impl Ours {
     /// What clients do: not counted.
     pub(crate) fn entries(&self, names: &[String]) -> Result<Vec<Bytes>, Failure> {
         let entry = |name: &String| {
-            let update = first_update(&self.realm, self.secret.prove(name).0, name)?;
+            let update = first_update(&self.realm, self.secret.index(name), name)?;
             Ok(LogEntry::Update(Box::new(update)).to_bytes().into())
         };
         names.iter().map(entry).collect()

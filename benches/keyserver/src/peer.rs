@@ -3,9 +3,13 @@
 use akd::append_only_zks::AzksParallelismConfig;
 use akd::directory::Directory;
 use akd::ecvrf::HardCodedAkdVRF;
+use akd::errors::{AkdError, StorageError};
 use akd::storage::StorageManager;
 use akd::storage::memory::AsyncInMemoryDatabase;
-use akd::{AkdLabel, AkdValue, EpochHash, LookupProof, WhatsAppV1Configuration};
+use akd::{
+    AkdLabel, AkdValue, EpochHash, HistoryParams, HistoryVerificationParams, LookupProof, VerifyResult,
+    WhatsAppV1Configuration,
+};
 
 use crate::Failure;
 
@@ -26,8 +30,37 @@ impl Peer {
     }
 
     pub(crate) async fn publish(&self, names: &[String]) -> Result<(), Failure> {
-        let pairs = names.iter().map(|name| (AkdLabel::from(name.as_str()), AkdValue(vec![9; 32]))).collect();
-        self.inner.publish(pairs).await.map(drop).map_err(|error| error.to_string().into())
+        self.put(names.iter().map(|name| (name.clone(), AkdValue(vec![9; 32]))).collect()).await
+    }
+
+    pub(crate) async fn put(&self, updates: Vec<(String, AkdValue)>) -> Result<(), Failure> {
+        let updates = updates.into_iter().map(|(name, value)| (AkdLabel::from(name.as_str()), value)).collect();
+        self.inner.publish(updates).await.map(drop).map_err(|error| error.to_string().into())
+    }
+
+    /// What a name has, as akd's client finds it; none for a name that was never published, of which akd has no proof.
+    pub(crate) async fn look_up(&self, name: &str) -> Result<Option<VerifyResult>, Failure> {
+        match self.inner.lookup(AkdLabel::from(name)).await {
+            Ok((proof, head)) => Ok(Some(self.check(name, proof, &head)?)),
+            Err(AkdError::Storage(StorageError::NotFound(_))) => Ok(None),
+            Err(error) => Err(error.to_string().into()),
+        }
+    }
+
+    /// All that it had, the newest first.
+    pub(crate) async fn history(&self, name: &str) -> Result<Vec<VerifyResult>, Failure> {
+        let label = AkdLabel::from(name);
+        let found = self.inner.key_history(&label, HistoryParams::Complete).await;
+        let (proof, head) = found.map_err(|error| error.to_string())?;
+        let verified = akd::client::key_history_verify::<WhatsAppV1Configuration>(
+            &self.key,
+            head.hash(),
+            head.epoch(),
+            label,
+            proof,
+            HistoryVerificationParams::default(),
+        );
+        verified.map_err(|error| error.to_string().into())
     }
 
     pub(crate) async fn prove(&self, name: &str) -> Result<(LookupProof, EpochHash), Failure> {
@@ -35,6 +68,10 @@ impl Peer {
     }
 
     pub(crate) fn verify(&self, name: &str, proof: LookupProof, head: &EpochHash) -> Result<(), Failure> {
+        self.check(name, proof, head).map(drop)
+    }
+
+    fn check(&self, name: &str, proof: LookupProof, head: &EpochHash) -> Result<VerifyResult, Failure> {
         let verified = akd::client::lookup_verify::<WhatsAppV1Configuration>(
             &self.key,
             head.hash(),
@@ -42,6 +79,6 @@ impl Peer {
             AkdLabel::from(name),
             proof,
         );
-        verified.map(drop).map_err(|error| error.to_string().into())
+        verified.map_err(|error| error.to_string().into())
     }
 }

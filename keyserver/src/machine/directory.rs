@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::pages::{PageCache, PageStore};
-use super::state::State;
+use super::proofs::ProofCache;
+use super::state::{State, Window};
 use super::step::{Machine, MachineOptions};
 use super::tables::{EpochRecord, Tables};
 use crate::kv::{Kv, KvRead};
@@ -27,6 +28,7 @@ pub struct Directory {
     hasher: TreeHasher,
     kv: Arc<dyn Kv>,
     cache: PageCache,
+    proofs: ProofCache,
 }
 
 impl Directory {
@@ -34,7 +36,13 @@ impl Directory {
     pub fn of(machine: &Machine) -> Self {
         let options = Arc::clone(machine.options());
         let hasher = TreeHasher::new(&options.realm.id());
-        Self { options, hasher, kv: Arc::clone(machine.kv()), cache: machine.cache().clone() }
+        Self {
+            options,
+            hasher,
+            kv: Arc::clone(machine.kv()),
+            cache: machine.cache().clone(),
+            proofs: machine.proofs.clone(),
+        }
     }
 
     /// The realm.
@@ -54,13 +62,10 @@ impl Directory {
         check_name(&request.name)?;
         let snapshot = self.kv.snapshot()?;
         let tables = Tables::new(&*snapshot);
-        let state = tables.state()?.filter(|state| state.ratified > 0).ok_or_else(Self::not_yet)?;
-        let record = self.choose(tables, &state, request)?;
+        let window = tables.window()?.filter(|window| window.ratified > 0).ok_or_else(Self::not_yet)?;
+        let record = self.choose(tables, window, request)?;
         let epoch = record.signed.head.epoch;
-        let (index, proof) = match tables.name(&request.name)? {
-            Some(known) => known,
-            None => self.options.secret.prove(&request.name),
-        };
+        let (index, proof) = self.proofs.prove(&self.options.secret, &request.name);
         let store = PageStore { tables, cache: &self.cache };
         let root = Root { page: record.page, hash: record.signed.head.root };
         let tree = Tree::new(&self.hasher, &store).prove(&root, &index)?;
@@ -76,12 +81,12 @@ impl Directory {
     }
 
     /// The epoch that was asked for, or the newest that bears the signatures.
-    fn choose(&self, tables: Tables<'_>, state: &State, request: &LookupRequest) -> Result<EpochRecord> {
+    fn choose(&self, tables: Tables<'_>, window: Window, request: &LookupRequest) -> Result<EpochRecord> {
         let missing = |why: String| Error::NotFound { what: "epoch", why };
-        let first = state.retained.max(state.ratified.saturating_sub(MOST_EPOCHS_BACK)).max(1);
+        let first = window.retained.max(window.ratified.saturating_sub(MOST_EPOCHS_BACK)).max(1);
         if request.epoch != 0 {
-            if request.epoch > state.ratified || request.epoch < state.retained {
-                let why = format!("{} is not among {} to {}", request.epoch, state.retained, state.ratified);
+            if request.epoch > window.ratified || request.epoch < window.retained {
+                let why = format!("{} is not among {} to {}", request.epoch, window.retained, window.ratified);
                 return Err(missing(why));
             }
             let record = tables.epoch(request.epoch)?.ok_or_else(Self::not_yet)?;
@@ -92,13 +97,13 @@ impl Directory {
                 Err(missing(format!("{} lacks the signatures asked for; ask again in a moment", request.epoch)))
             };
         }
-        for epoch in (first..=state.ratified).rev() {
+        for epoch in (first..=window.ratified).rev() {
             let record = tables.epoch(epoch)?.ok_or_else(Self::not_yet)?;
             if self.is_signed(tables, &record, &request.quorum)? {
                 return Ok(record);
             }
         }
-        let why = format!("none from {first} to {} bears the signatures asked for", state.ratified);
+        let why = format!("none from {first} to {} bears the signatures asked for", window.ratified);
         Err(missing(format!("{why}; do the verifiers run?")))
     }
 
@@ -162,10 +167,10 @@ impl Directory {
         let snapshot = self.kv.snapshot()?;
         let tables = Tables::new(&*snapshot);
         let mut page = StreamPage { from, items: Vec::new() };
-        let Some(state) = tables.state()? else { return Ok(page) };
+        let Some(window) = tables.window()? else { return Ok(page) };
         let mut at = StreamPosition { epoch: from.epoch.max(1), change: from.change };
         let mut bytes = 0;
-        while at.epoch <= state.ratified && bytes < STREAM_BYTES && page.items.len() < STREAM_ITEMS {
+        while at.epoch <= window.ratified && bytes < STREAM_BYTES && page.items.len() < STREAM_ITEMS {
             let record = tables.epoch(at.epoch)?.ok_or_else(Self::not_yet)?;
             if at.change < record.changes {
                 let Some((index, _)) = tables.changes(at.epoch, at.change, 1)?.pop() else {
@@ -195,14 +200,14 @@ impl Directory {
         check_name(name)?;
         let snapshot = self.kv.snapshot()?;
         let tables = Tables::new(&*snapshot);
-        let (Some((index, _)), Some(state)) = (tables.name(name)?, tables.state()?) else { return Ok(Vec::new()) };
+        let (Some(index), Some(window)) = (tables.name(name)?, tables.window()?) else { return Ok(Vec::new()) };
         let entries = tables.entries(&index, from, most)?;
         let item = |(epoch, signed)| {
             let missing = || Error::Corrupt { what: "profile", offset: 0, check: "it is missing".to_owned() };
             let profile = tables.profile(&index, epoch)?.ok_or_else(missing)?;
             Ok(HistoryItem { epoch, signed, profile })
         };
-        entries.into_iter().filter(|(epoch, _)| *epoch <= state.ratified).map(item).collect()
+        entries.into_iter().filter(|(epoch, _)| *epoch <= window.ratified).map(item).collect()
     }
 
     /// The state and the newest ratified head, for those who ask how it goes.

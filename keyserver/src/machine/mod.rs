@@ -14,6 +14,7 @@
 //! | `state` | what is known without looking further |
 //! | `tables` | the database's tables, with a checksum over each key and value |
 //! | `pages` | the tree's pages, cached |
+//! | `proofs` | indices of names with their proofs, cached |
 //! | `step` | the rules |
 //! | `registering` | the rules of what operators decide, and of identity tokens |
 //! | `directory` | answers to lookups, the verifiers' stream, a name's history |
@@ -21,6 +22,7 @@
 
 mod directory;
 mod pages;
+mod proofs;
 mod registering;
 mod snapshot;
 mod snapshot_file;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use super::tables::Tables;
@@ -23,7 +24,8 @@ impl PageCache {
     pub fn new(bytes: u64) -> Self {
         // A page is as large as it is, and the cache's own books take about as much as a few digests.
         let each = size_of::<Page>() as u64 + 160;
-        Self(Cache::new(bytes / each))
+        // The least recently used goes: each epoch replaces pages that were used often, and by frequency these would stay, and keep out what replaces them.
+        Self(Cache::builder().max_capacity(bytes / each).eviction_policy(EvictionPolicy::lru()).build())
     }
 
     pub(crate) fn insert(&self, id: PageId, page: Page) {

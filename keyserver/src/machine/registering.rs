@@ -55,7 +55,7 @@ impl Step<'_> {
 
     /// Whether that entry is the newest of the name.
     fn has(&self, name: &str, entry: &Digest) -> Result<bool> {
-        let Some((index, _)) = self.tables.name(name)? else { return Ok(false) };
+        let Some(index) = self.tables.name(name)? else { return Ok(false) };
         let newest = self.tables.entry(&index, u64::MAX)?;
         Ok(newest.is_some_and(|(_, signed)| signed.entry.hash(&self.machine.options().realm.id()) == *entry))
     }

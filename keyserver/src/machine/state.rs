@@ -1,6 +1,6 @@
 //! What a replica knows without looking further.
 
-use crate::encoding::{Reader, Writer};
+use crate::encoding::{Reader, Writer, unframe};
 use crate::merkle::{Root, Tree, TreeHasher};
 use crate::proto::{Message, Realm, RealmPolicy};
 use crate::{Digest, Result};
@@ -52,6 +52,25 @@ impl State {
     }
 }
 
+/// Which epochs can be looked up: what most answers need of a state, without the policies in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// The newest that is ratified; 0 if none is.
+    pub(crate) ratified: u64,
+    /// The first whose tree is retained.
+    pub(crate) retained: u64,
+}
+
+impl Window {
+    /// From the framed form of a state.
+    pub(crate) fn of(state: &[u8]) -> Result<Self> {
+        let body = unframe(State::WHAT, State::KIND, State::VERSION, State::MOST, state)?;
+        let mut reader = Reader::new(State::WHAT, body);
+        let [_applied, _delimited, ratified, retained] = [reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?];
+        Ok(Self { ratified, retained })
+    }
+}
+
 impl Message for State {
     const WHAT: &'static str = "state of a replica";
     const KIND: u8 = 16;
@@ -80,5 +99,21 @@ impl Message for State {
             policy: RealmPolicy::read(reader)?,
             announced: reader.option(RealmPolicy::read)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_is_that_of_the_state() {
+        let golden = include_bytes!("../../tests/fixtures/state-1.bin");
+        let state = State::from_bytes(golden).unwrap();
+        let state = State { applied: 9, delimited: 8, ratified: 7, retained: 6, ..state };
+        assert_eq!(Window::of(&state.to_bytes()).unwrap(), Window { ratified: 7, retained: 6 });
+        let mut damaged = state.to_bytes();
+        damaged[40] ^= 1;
+        assert!(Window::of(&damaged).is_err());
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::pages::{PageCache, PageStore};
+use super::proofs::ProofCache;
 use super::state::State;
 use super::tables::{EpochRecord, TableBatch, Tables};
 use crate::kv::{Batch, Direction, Kv, Staged};
@@ -28,7 +29,7 @@ pub struct MachineOptions {
     pub secret: VrfSecret,
     /// Epochs that can be looked up, besides the newest.
     pub retained_epochs: u64,
-    /// Bytes of pages to keep in memory.
+    /// Bytes of pages, and of proofs of indices, to keep in memory.
     pub cache_bytes: u64,
 }
 
@@ -95,6 +96,7 @@ pub struct Machine {
     hasher: TreeHasher,
     kv: Arc<dyn Kv>,
     cache: PageCache,
+    pub(super) proofs: ProofCache,
     /// With what is staged.
     state: State,
     /// Admits names by identity tokens and client certificates.
@@ -119,11 +121,12 @@ impl Machine {
                 return Err(Error::Corrupt { what: "local database", offset: 0, check });
             }
         };
-        let cache = PageCache::new(options.cache_bytes);
-        let hasher = TreeHasher::new(&realm);
-        let registrar = options.secret.registrar();
+        // An eighth for proofs, which are made anew in a tenth of a millisecond.
+        let (bytes, eighth) = (options.cache_bytes, options.cache_bytes / 8);
+        let (cache, proofs) = (PageCache::new(bytes - eighth), ProofCache::new(eighth));
+        let (hasher, registrar) = (TreeHasher::new(&realm), options.secret.registrar());
         let (staged, effects) = (Staged::default(), Vec::new());
-        Ok(Self { hasher, realm, kv, cache, state, options, registrar, staged, effects })
+        Ok(Self { hasher, realm, kv, cache, proofs, state, options, registrar, staged, effects })
     }
 
     /// Where it stands, with what is staged.
@@ -250,7 +253,8 @@ impl Step<'_> {
     pub(super) fn update(&mut self, update: &Update, hash: &Digest) -> Result<Result<(u64, Accepted), Refusal>> {
         let signed = &update.signed;
         let known = self.tables.name(&update.name)?;
-        let (index, proof) = known.unwrap_or_else(|| self.machine.options.secret.prove(&update.name));
+        let Machine { proofs, options, .. } = self.machine;
+        let index = known.unwrap_or_else(|| proofs.index(&options.secret, &update.name));
         if signed.entry.index != index {
             refuse!(Refusal::Index);
         }
@@ -258,7 +262,8 @@ impl Step<'_> {
             refuse!(Refusal::Commitment);
         }
         let next = self.state.delimited + 1;
-        let before = self.tables.entry(&index, u64::MAX)?;
+        // A name is in its table from its first entry on, so that a new one is not looked for among entries.
+        let before = if known.is_some() { self.tables.entry(&index, u64::MAX)? } else { None };
         if let Some((epoch, before)) = &before {
             // Proposed twice, which happens.
             if before.entry.hash(&self.machine.realm) == *hash {
@@ -276,7 +281,7 @@ impl Step<'_> {
             refuse!(refusal);
         }
         if before.is_none() {
-            self.batch.name(&update.name, &index, &proof);
+            self.batch.name(&update.name, &index);
         }
         self.batch.entry(next, signed);
         self.batch.profile(&index, next, &update.profile);

@@ -12,19 +12,19 @@
 //! | 5 | epoch | [`EpochRecord`] |
 //! | 6 | epoch, number from 0 | page that the epoch no longer has, and the one before has |
 //! | 7 | generation | epoch whose head names that realm policy as the next, and the policy |
-//! | 8 | name | its index, and the proof |
+//! | 8 | name | its index |
 //! | 9 | – | the [`Issuers`] of identity tokens |
 //! | 10 | – | the [`Authorities`] of client certificates |
 
 use bytes::Bytes;
 
-use super::state::State;
+use super::state::{State, Window};
 use crate::encoding::{Reader, Writer};
 use crate::kv::{Batch, Direction, KvRead};
 use crate::proto::{
     Authorities, Issuers, MAX_POLICY_STEPS, Message, PolicyStep, Profile, RealmPolicy, SignedEntry, SignedHead,
 };
-use crate::vrf::VrfProof;
+use crate::vrf::VRF_PROOF_BYTES;
 use crate::{Digest, Error, Result};
 
 /// An epoch, as it is stored.
@@ -118,6 +118,11 @@ impl<'a> Tables<'a> {
     /// As all of these: `Storage`, `Corrupt`.
     pub fn state(&self) -> Result<Option<State>> {
         self.message(&key(0, &[]))
+    }
+
+    /// Which epochs can be looked up; none in an empty database.
+    pub(crate) fn window(&self) -> Result<Option<Window>> {
+        self.get(&key(0, &[]))?.map(|state| Window::of(&state)).transpose()
     }
 
     pub(crate) fn page(&self, id: u64) -> Result<Option<Bytes>> {
@@ -225,14 +230,19 @@ impl<'a> Tables<'a> {
         Ok(self.message(&key(10, &[]))?.unwrap_or_default())
     }
 
-    pub(crate) fn name(&self, name: &str) -> Result<Option<(Digest, VrfProof)>> {
+    /// The index of a name that was registered.
+    pub(crate) fn name(&self, name: &str) -> Result<Option<Digest>> {
         let found = self.get(&key(8, &[name.as_bytes()]))?;
         found
             .map(|value| {
                 let mut reader = Reader::new("index of a name", &value);
-                let found = (reader.digest()?, VrfProof(reader.array()?));
+                let index = reader.digest()?;
+                // The proof stood behind it once, and is made when it is asked for now.
+                if value.len() == Digest::BYTES + VRF_PROOF_BYTES {
+                    reader.slice(VRF_PROOF_BYTES)?;
+                }
                 reader.finish()?;
-                Ok(found)
+                Ok(index)
             })
             .transpose()
     }
@@ -302,7 +312,31 @@ impl TableBatch {
         put(&mut self.0, key(10, &[]), &authorities.to_bytes());
     }
 
-    pub(crate) fn name(&mut self, name: &str, index: &Digest, proof: &VrfProof) {
-        put(&mut self.0, key(8, &[name.as_bytes()]), &[&index.0[..], &proof.0[..]].concat());
+    pub(crate) fn name(&mut self, name: &str, index: &Digest) {
+        put(&mut self.0, key(8, &[name.as_bytes()]), &index.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kv::{Kv as _, MemoryKv};
+
+    #[test]
+    fn a_name_is_read_with_and_without_the_proof_that_older_replicas_wrote() {
+        let kv = MemoryKv::new();
+        let mut batch = TableBatch::default();
+        let index = Digest([3; 32]);
+        batch.name("new", &index);
+        let row = |name: &str| key(8, &[name.as_bytes()]);
+        put(&mut batch.0, row("old"), &[[3; 32].as_slice(), &[9; VRF_PROOF_BYTES]].concat());
+        put(&mut batch.0, row("short"), &[3; 31]);
+        put(&mut batch.0, row("long"), &[3; 33]);
+        kv.write(batch.0).unwrap();
+        let tables = Tables::new(&kv);
+        assert_eq!(tables.name("new").unwrap(), Some(index));
+        assert_eq!(tables.name("old").unwrap(), Some(index));
+        assert_eq!(tables.name("none").unwrap(), None);
+        assert!(tables.name("short").is_err() && tables.name("long").is_err());
     }
 }

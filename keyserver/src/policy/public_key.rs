@@ -21,9 +21,10 @@ impl PublicKey {
     /// # Errors
     /// `Invalid` for anything but the one spelling of a usable key.
     pub fn from_bytes(bytes: [u8; 32]) -> Result<Self> {
-        let point = curve25519_dalek::edwards::CompressedEdwardsY(bytes).decompress();
+        // The other spellings are a y that is not reduced, and a sign for an x of 0, which only points of small order have.
+        let point = Self::named(bytes).and_then(|_| curve25519_dalek::edwards::CompressedEdwardsY(bytes).decompress());
         match point {
-            Some(point) if point.compress().0 == bytes && !point.is_small_order() => Ok(Self(bytes)),
+            Some(point) if !point.is_small_order() => Ok(Self(bytes)),
             _ => {
                 let why = format!("{} is not the canonical encoding of a usable Ed25519 key", Digest(bytes));
                 Err(Error::Invalid { what: "public key", why })
@@ -139,6 +140,26 @@ mod tests {
             one
         }] {
             assert!(PublicKey::from_bytes(bytes).is_err(), "{}", Digest(bytes));
+        }
+    }
+
+    proptest::proptest! {
+        /// The rule as RFC 8032 has it: what is decoded and encoded again is the same, and its order is not small.
+        #[test]
+        fn a_key_has_one_spelling(mut bytes: [u8; 32], near in 0..3_u8, sign: bool) {
+            // About the prime, and about 0, with either sign.
+            let (middle, last) = match near {
+                0 => (0xff, 0x7f),
+                1 => (0, 0),
+                _ => (bytes[1], bytes[31] & 0x7f),
+            };
+            if near < 2 {
+                bytes[1..31].fill(middle);
+            }
+            bytes[31] = last | u8::from(sign) << 7;
+            let point = curve25519_dalek::edwards::CompressedEdwardsY(bytes).decompress();
+            let usable = point.is_some_and(|point| point.compress().0 == bytes && !point.is_small_order());
+            assert_eq!(PublicKey::from_bytes(bytes).is_ok(), usable, "{}", Digest(bytes));
         }
     }
 

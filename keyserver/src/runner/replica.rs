@@ -320,7 +320,8 @@ impl Shared {
     /// Proposes delimiters, for ever.
     async fn epochs(self: Arc<Self>) {
         let mut state = self.state.clone();
-        let mut tried_ms = None;
+        // The epoch that this replica tried to make, and when.
+        let mut tried: Option<(u64, u64)> = None;
         loop {
             let inputs = {
                 let state = state.borrow_and_update();
@@ -331,12 +332,13 @@ impl Shared {
                     ratified: state.ratified,
                     issued_ms: state.issued_ms,
                     pending: state.pending > 0 || state.announced.is_some(),
-                    tried_ms,
+                    // What has come to something does not hold up the next.
+                    tried_ms: tried.filter(|(epoch, _)| *epoch > state.delimited).map(|(_, tried_ms)| tried_ms),
                 }
             };
             let wait = match decide(&self.options.intervals, &inputs) {
                 EpochDecision::Propose { epoch, issued_ms } => {
-                    tried_ms = Some(inputs.now_ms);
+                    tried = Some((epoch, inputs.now_ms));
                     let entry = Bytes::from(LogEntry::Delimiter { epoch, issued_ms }.to_bytes());
                     let proposed = tokio::select! {
                         proposed = self.log.propose(entry) => proposed,
