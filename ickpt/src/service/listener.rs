@@ -10,13 +10,15 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use plastron_sources::clock::Clock;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+
+use super::patience::Patience;
 
 /// Bytes of a call's headers.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
@@ -107,21 +109,36 @@ where
     A: Fn(Request<Incoming>) -> F,
     F: Future<Output = Response<Full<Bytes>>>,
 {
+    let patience = Arc::new(Patience::new(Arc::clone(&serving.clock), serving.head_timeout));
+    let calls = Arc::clone(&patience);
     let service = service_fn(move |request| {
-        let answering = answer(request);
-        async move { Ok::<_, std::convert::Infallible>(answering.await) }
+        calls.called();
+        let (answering, calls) = (answer(request), Arc::clone(&calls));
+        async move {
+            let answer = answering.await;
+            calls.answered();
+            Ok::<_, std::convert::Infallible>(answer)
+        }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(serving.head_timeout);
-    builder.max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS);
+    // `Patience` sees to the time.
+    builder.header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut stop = serving.stop;
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
+        () = patience.lost() => {
+            tracing::debug!("no call came in time");
+            return;
+        }
         () = told(&mut stop) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => ended,
+                () = patience.lost() => return,
+            }
         }
     };
     if let Err(error) = ended {

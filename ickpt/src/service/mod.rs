@@ -8,6 +8,7 @@ mod handler;
 mod headers;
 mod listener;
 mod metrics;
+mod patience;
 mod running;
 mod token;
 
