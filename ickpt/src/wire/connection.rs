@@ -158,11 +158,12 @@ impl Connection {
     async fn bytes_of_head(&mut self) -> Result<BytesMut, Failure> {
         let mut known = 0;
         loop {
-            if let Some(end) = end_of_head(&self.incoming, known) {
+            let end = end_of_head(&self.incoming, known);
+            if let Some(end) = end.filter(|end| *end <= MAX_HEAD_BYTES) {
                 return Ok(self.incoming.split_to(end));
             }
             known = self.incoming.len();
-            if known > MAX_HEAD_BYTES {
+            if end.is_some() || known > MAX_HEAD_BYTES {
                 return Err(broken(format!("its headers have more than {MAX_HEAD_BYTES} bytes")));
             }
             match self.fill().await {

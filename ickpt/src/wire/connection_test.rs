@@ -25,7 +25,8 @@ async fn answer(bytes: &[u8], piece: usize) -> (Result<Answer, Failure>, bool) {
     let mut connection = Connection::new(Box::new(ours));
     let origin = Origin::parse("http://s:8080").unwrap();
     let request = Request::get("/a").header("x-auth-token", "t").body(Bytes::new()).unwrap();
-    let (_, answer) = tokio::join!(store, async {
+    // It is dropped at the end, which is how the other side knows that nobody listens.
+    let (_, answer) = tokio::join!(store, async move {
         let answer = connection.exchange(&origin, &request, LIMIT).await;
         (answer, connection.is_clean())
     });
@@ -118,7 +119,7 @@ async fn a_connection_on_which_something_came_unasked_is_not_used_again() {
         let mut connection = Connection::new(Box::new(ours));
         theirs.write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n").await.unwrap();
         assert_eq!(connection.exchange(&origin, &request, LIMIT).await.unwrap().status, 201);
-        let mut sent = BytesMut::new();
+        let mut sent = BytesMut::with_capacity(4096);
         theirs.read_buf(&mut sent).await.unwrap();
         let expected = "PUT /a?b HTTP/1.1\r\nhost: s\r\nx-auth-token: t\r\ncontent-length: 4\r\n\r\nbody";
         assert_eq!(sent, expected);
