@@ -32,3 +32,11 @@ pub fn record(bytes: &[u8]) -> bool {
     let sum = crc32c::crc32c_append(crc32c::crc32c(b"key"), front);
     one_form(bytes) && one_form(&[front, &sum.to_le_bytes()].concat())
 }
+
+/// Any bytes as a server's answer: it is read or refused, and the same in one piece as in two.
+pub fn answer(bytes: &[u8]) -> bool {
+    let cut = bytes.first().map_or(0, |first| usize::from(*first) * bytes.len() / 256);
+    let (front, back) = bytes.split_at(cut.min(bytes.len()));
+    let (whole, cut) = (crate::wire::answer_in(bytes, &[]), crate::wire::answer_in(front, back));
+    whole.is_some() && whole == cut
+}

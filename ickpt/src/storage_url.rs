@@ -70,6 +70,18 @@ impl Origin {
         if self.port == self.scheme.port() { host } else { format!("{host}:{}", self.port) }
     }
 
+    /// Appends [`authority`](Self::authority).
+    pub(crate) fn write_authority(&self, out: &mut Vec<u8>) {
+        let is_v6 = self.host.contains(':');
+        out.extend_from_slice(if is_v6 { b"[" } else { b"" });
+        out.extend_from_slice(self.host.as_bytes());
+        out.extend_from_slice(if is_v6 { b"]" } else { b"" });
+        if self.port != self.scheme.port() {
+            out.push(b':');
+            out.extend_from_slice(self.port.to_string().as_bytes());
+        }
+    }
+
     /// In which way the host is named.
     pub fn named_by(&self) -> NamedBy {
         let is_address = self.host.parse::<Ipv4Addr>().is_ok() || self.host.parse::<Ipv6Addr>().is_ok();
@@ -236,6 +248,9 @@ mod test {
         ] {
             let url = StorageUrl::parse(text).unwrap();
             assert_eq!(url.key(), key);
+            let mut authority = Vec::new();
+            url.origin().write_authority(&mut authority);
+            assert_eq!(authority, url.origin().authority().as_bytes());
             assert_eq!(StorageUrl::parse(&url.to_string()).unwrap(), url);
         }
     }

@@ -355,7 +355,7 @@ async fn a_graceful_stop_answers_the_calls_that_run() {
     let service = bench.service.take().unwrap();
     let (client, origin) = (bench.client.clone(), bench.origin.clone());
     let request = http::Request::post("/1").header("X-Storage-Url", &url).header("X-Auth-Token", WRITER);
-    let request = request.body(http_body_util::Full::default()).unwrap();
+    let request = request.body(bytes::Bytes::new()).unwrap();
     let before = bench.store.requests().0;
     let call = tokio::spawn(async move { client.send(&origin, request, 1 << 16).await });
     while bench.store.requests().0 == before {

@@ -18,7 +18,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Request;
-use http_body_util::Full;
 use plastron_ickpt::stand_in::{StandIn, WRITER};
 use plastron_ickpt::{HttpClient, Origin};
 use plastron_sources::clock::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
@@ -57,7 +56,7 @@ async fn call(
 ) -> Option<(u16, Vec<u8>)> {
     let request =
         Request::builder().method(method).uri(path).header("X-Storage-Url", url).header("X-Auth-Token", WRITER);
-    let request = request.body(Full::new(body.into())).unwrap();
+    let request = request.body(body.into()).unwrap();
     let sent = tokio::time::timeout(Duration::from_secs(60), client.send(origin, request, 1 << 17)).await.unwrap();
     sent.ok().map(|answer| (answer.status, answer.body.to_vec()))
 }

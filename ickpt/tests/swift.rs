@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Request;
-use http_body_util::Full;
 use plastron_ickpt::quorum::{HttpInstance, HttpInstanceOptions, Quorum, QuorumOptions, Swap};
 use plastron_ickpt::{Answer, HttpClient, Origin, Service, StorageUrl};
 use plastron_localstack::{Endpoint, Server, endpoint};
@@ -28,7 +27,7 @@ struct Account {
 }
 
 async fn send(client: &HttpClient, origin: &Origin, request: http::request::Builder, body: &[u8]) -> Answer {
-    let request = request.body(Full::new(Bytes::copy_from_slice(body))).unwrap();
+    let request = request.body(Bytes::copy_from_slice(body)).unwrap();
     client.send(origin, request, 1 << 20).await.unwrap()
 }
 

@@ -12,7 +12,6 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use http::Request;
-use http_body_util::Full;
 use plastron_ickpt::stand_in::{READER, StandIn};
 use plastron_ickpt::{HttpClient, HttpClientOptions, Origin, Service, client_config, client_config_with_identity};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -58,8 +57,11 @@ impl Site {
 
 async fn status(config: std::sync::Arc<rustls::ClientConfig>, origin: &str, url: &str) -> Option<u16> {
     let client = HttpClient::new(HttpClientOptions::new(config));
-    let request =
-        Request::get("/").header("X-Storage-Url", url).header("X-Auth-Token", READER).body(Full::default()).unwrap();
+    let request = Request::get("/")
+        .header("X-Storage-Url", url)
+        .header("X-Auth-Token", READER)
+        .body(bytes::Bytes::new())
+        .unwrap();
     client.send(&Origin::parse(origin).unwrap(), request, 1 << 16).await.ok().map(|answer| answer.status)
 }
 

@@ -10,6 +10,8 @@
 )]
 
 mod databases;
+mod etcd_tls;
 mod etcd_users;
 mod ground;
 mod mixed_up;
+mod one_etcd;

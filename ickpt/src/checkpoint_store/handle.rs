@@ -5,12 +5,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
 
 use super::database::Database;
-use super::engine::{Call, Counts, Demand, Engine, EngineOptions};
-use super::record::Record;
-use super::staging::Staging;
+use super::decisions::{Answer, Called, Demand};
+use super::engine::{Engine, EngineOptions};
 use super::transaction::{Staged, Write};
 use crate::error::{Error, Fault, Result};
 use crate::refusal::{Reason, Refusal};
@@ -21,13 +19,19 @@ use crate::value::{Epoch, InstanceId};
 /// Every method's refusal comes with the epoch that is promised. A call that is dropped is done or not, and never half.
 #[derive(Debug, Clone)]
 pub struct CheckpointStore {
-    calls: mpsc::Sender<Call>,
-    counts: Arc<Counts>,
+    callers: Arc<Callers>,
     identity: InstanceId,
 }
 
-/// Answers of the engine.
-type Answer = std::result::Result<Record, (Refusal, Epoch)>;
+/// All who can call.
+#[derive(Debug)]
+struct Callers(Arc<Engine>);
+
+impl Drop for Callers {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
 
 impl CheckpointStore {
     /// Starts the engine on `database`. The thread's handle ends after the last store is dropped and the database is closed.
@@ -36,20 +40,10 @@ impl CheckpointStore {
     /// `Unavailable` if there can't be a thread.
     pub fn start(database: Database, options: EngineOptions) -> Result<(Self, std::thread::JoinHandle<()>)> {
         let identity = database.identity();
-        let counts = Arc::new(Counts::default());
-        let (calls, waiting) = mpsc::channel(options.max_waiting);
-        let engine = Engine {
-            database: Arc::new(database),
-            staging: Staging::new(options.max_staged_entries, options.transaction_timeout),
-            options,
-            counts: Arc::clone(&counts),
-        };
+        let callers = Callers(Arc::new(Engine::new(options)));
         let failed = |error| Error::new("start", "the engine's threads", Fault::Io(error));
-        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(failed)?;
-        let writer = engine.start_writer().map_err(failed)?;
-        let run = move || engine.run(&runtime, writer, waiting);
-        let thread = std::thread::Builder::new().name("ickpt-engine".to_owned()).spawn(run).map_err(failed)?;
-        Ok((Self { calls, counts, identity }, thread))
+        let thread = callers.0.start(database).map_err(failed)?;
+        Ok((Self { callers: Arc::new(callers), identity }, thread))
     }
 
     /// The identity of the database.
@@ -70,7 +64,7 @@ impl CheckpointStore {
     /// # Errors
     /// [`Reason::Fenced`], [`Reason::Older`], [`Reason::Unversioned`], and as [`look`](Self::look).
     pub async fn stage(&self, key: &str, path: Bytes, write: Write) -> Answer {
-        self.call(key, Demand::Stage(Box::new(Staged { path, write, at: Duration::ZERO }))).await
+        self.call(key, Demand::Stage(Staged { path, write, at: Duration::ZERO })).await
     }
 
     /// A POST. When it returns, what was staged is on disk.
@@ -83,20 +77,16 @@ impl CheckpointStore {
 
     /// Records written, transactions that wrote them, and operations staged now.
     pub fn counts(&self) -> (u64, u64, u64) {
-        (self.counts.commits.load(Relaxed), self.counts.transactions.load(Relaxed), self.counts.staged.load(Relaxed))
+        let counts = &self.callers.0.counts;
+        (counts.commits.load(Relaxed), counts.transactions.load(Relaxed), counts.staged.load(Relaxed))
     }
 
     async fn call(&self, key: &str, demand: Demand) -> Answer {
-        let (reply, answer) = oneshot::channel();
-        let call = Call { key: key.as_bytes().to_vec(), demand, reply };
-        self.calls.try_send(call).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => refused(Reason::Overloaded, "too many calls wait; try again later"),
-            mpsc::error::TrySendError::Closed(_) => refused(Reason::Stopping, "the instance is about to end"),
-        })?;
-        answer.await.unwrap_or_else(|_| Err(refused(Reason::Stopping, "the instance is about to end")))
+        match self.callers.0.call(key.as_bytes(), demand) {
+            Called::Answered(answer) => answer,
+            Called::Waits(answer) => answer
+                .await
+                .unwrap_or_else(|_| Err((Refusal::new(Reason::Stopping, "the instance is about to end"), Epoch::NONE))),
+        }
     }
-}
-
-fn refused(reason: Reason, message: &str) -> (Refusal, Epoch) {
-    (Refusal::new(reason, message), Epoch::NONE)
 }

@@ -9,9 +9,16 @@ mod crash_test;
 #[cfg(feature = "service")]
 mod database;
 #[cfg(feature = "service")]
+mod decisions;
+#[cfg(feature = "service")]
+#[cfg(test)]
+mod decisions_test;
+#[cfg(feature = "service")]
 mod engine;
 #[cfg(feature = "service")]
 mod handle;
+#[cfg(feature = "service")]
+mod known;
 mod record;
 #[cfg(feature = "service")]
 mod staging;

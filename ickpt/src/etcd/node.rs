@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
-use http_body_util::Full;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -186,12 +185,12 @@ impl EtcdNode {
     }
 }
 
-fn request(path: &str, body: Bytes, token: Option<HeaderValue>) -> Result<Request<Full<Bytes>>, EtcdError> {
+fn request(path: &str, body: Bytes, token: Option<HeaderValue>) -> Result<Request<Bytes>, EtcdError> {
     let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
     if let Some(token) = token {
         request = request.header(header::AUTHORIZATION, token);
     }
-    request.body(Full::new(body)).map_err(|error| EtcdError::NotSent(error.to_string()))
+    request.body(body).map_err(|error| EtcdError::NotSent(error.to_string()))
 }
 
 fn failed(origin: &Origin, error: WireError) -> EtcdError {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Method, Request};
-use http_body_util::Full;
 use zeroize::Zeroizing;
 
 use super::instance::{Instance, InstanceError, View};
@@ -81,7 +80,7 @@ impl HttpInstance {
         let this = self.clone();
         Box::pin(async move {
             let unavailable = |what: String| InstanceError::Unavailable(what);
-            let request = request.body(Full::new(body)).map_err(|error| unavailable(error.to_string()))?;
+            let request = request.body(body).map_err(|error| unavailable(error.to_string()))?;
             let answer = this.options.client.send(&this.origin, request, MAX_ANSWER_BYTES).await;
             view(answer.map_err(|error| unavailable(error.to_string()))?).map_err(|error| match error {
                 // What an instance says may repeat what it was sent.

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, header};
-use http_body_util::Full;
 use plastron_sources::clock::Clock;
 
 use super::token::Token;
@@ -96,7 +95,7 @@ impl Authorizer {
         if method == Method::PUT {
             request = request.header(header::IF_NONE_MATCH, "*");
         }
-        let request = request.method(method).body(Full::new(body)).map_err(|_| wrong())?;
+        let request = request.method(method).body(body).map_err(|_| wrong())?;
         self.client.send(url.origin(), request, MAX_VALUE_BYTES).await.map_err(|error| match error {
             WireError::Forbidden(address) => {
                 tracing::warn!(store = %url.origin(), %address, "the store's name leads to an address that no store can have");

@@ -9,28 +9,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::Request;
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
 use plastron_sources::clock::{Clock, SystemClock};
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 use super::answer::{Answer, WireError};
+use super::connection::{Connection, Duplex, Failure};
 use super::resolver::{Resolver, SystemResolver};
+use super::tls::trouble;
 use crate::address::may_be_store;
 use crate::storage_url::{Origin, Scheme};
 
-/// Bytes of an answer's headers.
-const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// Headers of an answer.
-const MAX_HEADERS: usize = 100;
 /// How long a connection is kept that nobody uses. Below what servers keep theirs open for.
 const MAX_IDLE: Duration = Duration::from_secs(15);
 
@@ -67,11 +60,9 @@ impl HttpClientOptions {
     }
 }
 
-pub(super) type Sender = SendRequest<Full<Bytes>>;
-
 #[derive(Debug)]
 struct Idle {
-    sender: Sender,
+    connection: Connection,
     since: Duration,
 }
 
@@ -97,25 +88,24 @@ impl HttpClient {
     ///
     /// # Errors
     /// A [`WireError`].
-    pub async fn send(
-        &self,
-        origin: &Origin,
-        mut request: Request<Full<Bytes>>,
-        limit: usize,
-    ) -> Result<Answer, WireError> {
-        let host = http::HeaderValue::try_from(origin.authority())
-            .map_err(|error| WireError::Unreachable(error.to_string()))?;
-        request.headers_mut().insert(http::header::HOST, host);
-        let slot = Arc::clone(&self.0.slots).acquire_owned().await;
-        let _slot: OwnedSemaphorePermit = slot.map_err(|error| WireError::Unreachable(error.to_string()))?;
-        if let Some(mut sender) = self.take_idle(origin)
-            && let Ok(response) = sender.send_request(request.clone()).await
-        {
-            return self.finish(origin, sender, response, limit).await;
+    pub async fn send(&self, origin: &Origin, request: Request<Bytes>, limit: usize) -> Result<Answer, WireError> {
+        let slot = self.0.slots.acquire().await;
+        let _slot = slot.map_err(|error| WireError::Unreachable(error.to_string()))?;
+        if let Some(mut connection) = self.take_idle(origin) {
+            match connection.exchange(origin, &request, limit).await {
+                // It was closed meanwhile, as connections are that nobody uses.
+                Err(Failure::Closed(_)) => {}
+                Err(Failure::Wire(error)) => return Err(error),
+                Ok(answer) => {
+                    self.keep(origin, connection);
+                    return Ok(answer);
+                }
+            }
         }
-        let mut sender = self.connect(origin).await?;
-        let response = sender.send_request(request).await.map_err(|error| WireError::Broken(error.to_string()))?;
-        self.finish(origin, sender, response, limit).await
+        let mut connection = Connection::new(self.connect(origin).await?);
+        let answer = connection.exchange(origin, &request, limit).await?;
+        self.keep(origin, connection);
+        Ok(answer)
     }
 
     /// Sends `request` on a connection of its own, and gives the answer to be read as it comes.
@@ -126,75 +116,54 @@ impl HttpClient {
     pub async fn begin(
         &self,
         origin: &Origin,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Bytes>,
     ) -> Result<super::stream::HttpStream, WireError> {
-        let host = http::HeaderValue::try_from(origin.authority())
-            .map_err(|error| WireError::Unreachable(error.to_string()))?;
-        request.headers_mut().insert(http::header::HOST, host);
         let slot = Arc::clone(&self.0.slots).acquire_owned().await;
         let slot = slot.map_err(|error| WireError::Unreachable(error.to_string()))?;
-        let mut sender = self.connect(origin).await?;
-        let response = sender.send_request(request).await.map_err(|error| WireError::Broken(error.to_string()))?;
-        let (head, body) = response.into_parts();
-        Ok(super::stream::HttpStream { status: head.status.as_u16(), body, _sender: sender, _slot: slot })
+        super::stream::HttpStream::begin(self.connect(origin).await?, origin, request, slot).await
     }
 
-    fn take_idle(&self, origin: &Origin) -> Option<Sender> {
+    fn take_idle(&self, origin: &Origin) -> Option<Connection> {
         let now = self.0.options.clock.monotonic();
         let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let all = idle.get_mut(origin)?;
         // The one that was used last is the likeliest to be open still; the oldest are in front.
-        while let Some(Idle { sender, since }) = all.pop_back() {
-            // It may be busy still with the end of its last answer; then it is as good as none.
-            if now.saturating_sub(since) < MAX_IDLE && !sender.is_closed() && sender.is_ready() {
-                return Some(sender);
+        while let Some(Idle { mut connection, since }) = all.pop_back() {
+            if now.saturating_sub(since) < MAX_IDLE && connection.is_ready() {
+                return Some(connection);
             }
         }
         idle.remove(origin);
         None
     }
 
-    async fn finish(
-        &self,
-        origin: &Origin,
-        sender: Sender,
-        response: http::Response<Incoming>,
-        limit: usize,
-    ) -> Result<Answer, WireError> {
-        let (head, mut body) = response.into_parts();
-        let mut bytes = BytesMut::new();
-        if body.size_hint().lower() > limit as u64 {
-            return Err(WireError::TooLarge(limit));
+    /// Keeps a connection for the next one, if it is fit for it.
+    fn keep(&self, origin: &Origin, connection: Connection) {
+        if !connection.is_clean() {
+            return;
         }
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| WireError::Broken(error.to_string()))?;
-            let Ok(data) = frame.into_data() else { continue };
-            if bytes.len() + data.len() > limit {
-                return Err(WireError::TooLarge(limit));
-            }
-            bytes.extend_from_slice(&data);
-        }
-        drop(body);
         let since = self.0.options.clock.monotonic();
         let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = idle.entry(origin.clone()).or_default();
+        let all = match idle.get_mut(origin) {
+            Some(all) => all,
+            None => idle.entry(origin.clone()).or_default(),
+        };
         // Those that nobody needs any more go one after the other, as others come back.
         while all.pop_front_if(|oldest| since.saturating_sub(oldest.since) >= MAX_IDLE).is_some() {}
         if all.len() < self.0.options.max_connections {
-            all.push_back(Idle { sender, since });
+            all.push_back(Idle { connection, since });
         }
-        Ok(Answer { status: head.status.as_u16(), headers: head.headers, body: bytes.freeze() })
     }
 
-    async fn connect(&self, origin: &Origin) -> Result<Sender, WireError> {
+    async fn connect(&self, origin: &Origin) -> Result<Box<dyn Duplex>, WireError> {
         let stream = self.stream(origin).await?;
         if origin.scheme == Scheme::Http {
-            return handshake(stream).await;
+            return Ok(Box::new(stream));
         }
         let unreachable = |error: &dyn std::fmt::Display| WireError::Unreachable(error.to_string());
         let name = ServerName::try_from(origin.host.clone()).map_err(|error| unreachable(&error))?;
         let connector = TlsConnector::from(Arc::clone(&self.0.options.tls));
-        handshake(connector.connect(name, stream).await.map_err(|error| unreachable(&error))?).await
+        Ok(Box::new(connector.connect(name, stream).await.map_err(|error| unreachable(&trouble(&error)))?))
     }
 
     /// Connects to the first address that answers, of those that were checked.
@@ -226,18 +195,4 @@ impl HttpClient {
         }
         Err(last)
     }
-}
-
-async fn handshake<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S) -> Result<Sender, WireError> {
-    let mut builder = Builder::new();
-    builder.max_buf_size(MAX_HEAD_BYTES).max_headers(MAX_HEADERS);
-    let connection = builder.handshake(TokioIo::new(stream)).await;
-    let (sender, connection) = connection.map_err(|error| WireError::Broken(error.to_string()))?;
-    // It ends when the sender is dropped.
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection ended");
-        }
-    });
-    Ok(sender)
 }

@@ -2,6 +2,8 @@
 
 mod answer;
 mod client;
+mod connection;
+mod framing;
 mod resolver;
 #[cfg(feature = "etcd")]
 mod stream;
@@ -9,6 +11,7 @@ mod tls;
 
 pub use answer::{Answer, WireError};
 pub use client::{AddressRule, HttpClient, HttpClientOptions};
+pub(crate) use connection::answer_in;
 pub use resolver::{Resolver, Resolving, SystemResolver};
 #[cfg(feature = "etcd")]
 pub use stream::HttpStream;

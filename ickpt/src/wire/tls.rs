@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -32,6 +32,35 @@ fn roots(path: &Path, store: &mut RootCertStore) -> Result<()> {
         store.add(certificate).map_err(|error| invalid(path, error))?;
     }
     Ok(())
+}
+
+/// What is said of a connection that failed: for TLS, what is wrong with whose certificate.
+pub(super) fn trouble(error: &std::io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let what = match inner {
+        Some(rustls::Error::InvalidCertificate(wrong)) => match wrong {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                "its certificate is signed by nobody who is trusted here; name its certificate authority"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "its certificate is for another host; use the name that stands in it"
+            }
+            _ => "its certificate can't be accepted",
+        },
+        Some(rustls::Error::AlertReceived(alert)) => match alert {
+            AlertDescription::CertificateRequired => "it wants a certificate, and was shown none",
+            AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::DecryptError => "it does not accept the certificate that it was shown, or wants one",
+            _ => "it ended TLS",
+        },
+        _ => return error.to_string(),
+    };
+    format!("{what} ({error})")
 }
 
 /// What a client trusts: the machine's authorities, and those of `authority`.

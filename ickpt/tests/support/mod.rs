@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use http_body_util::Full;
 use plastron_ickpt::stand_in::StandIn;
 use plastron_ickpt::{
     Answer, ConfFile, HttpClient, HttpClientOptions, Origin, Running, Service, Settings, client_config,
@@ -73,7 +72,7 @@ impl Bench {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(Bytes::copy_from_slice(body))).unwrap();
+        let request = request.body(Bytes::copy_from_slice(body)).unwrap();
         tokio::time::timeout(Duration::from_secs(60), self.client.send(&self.origin, request, 1 << 20))
             .await
             .unwrap()

@@ -73,13 +73,13 @@ pub(crate) struct Group {
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Certificate authority of the instances, PEM, besides those of the machine.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "ICKPT_CA")]
     pub(crate) ca: Option<PathBuf>,
     /// Certificate to show to the instances, PEM.
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(long, value_name = "FILE", env = "ICKPT_CERT", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
     /// Its private key, PEM.
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    #[arg(long, value_name = "FILE", env = "ICKPT_KEY", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
     /// Deadline of each call to an instance, as 10s or 500ms.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = plastron_ickpt::go_duration)]

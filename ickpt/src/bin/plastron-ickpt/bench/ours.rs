@@ -5,7 +5,6 @@ use std::process::Stdio;
 
 use bytes::Bytes;
 use http::{Method, Request};
-use http_body_util::Full;
 use plastron_ickpt::stand_in::{StandIn, WRITER};
 use plastron_ickpt::{HttpClient, HttpClientOptions, Origin, Result, client_config};
 use plastron_sources::clock::{Entropy as _, SystemEntropy};
@@ -65,7 +64,7 @@ impl Ours {
                 {
                     let request = Request::builder().method(method).uri(&path);
                     let request = request.header("X-Storage-Url", &url).header("X-Auth-Token", WRITER);
-                    let request = request.body(Full::new(body)).map_err(trouble)?;
+                    let request = request.body(body).map_err(trouble)?;
                     let answer = http.send(&origin, request, 1 << 17).await.map_err(trouble)?;
                     if answer.status != expected {
                         return Err(trouble(format!("the instance answered {}", answer.status)));
@@ -89,7 +88,7 @@ impl Ours {
                     [(Method::GET, "", 200), (Method::PUT, "1", 412), (Method::GET, "", 200), (Method::PUT, "1", 412)]
                 {
                     let request = Request::builder().method(method).uri(&path).header("X-Auth-Token", WRITER);
-                    let request = request.header("If-None-Match", "*").body(Full::new(Bytes::from(body)));
+                    let request = request.header("If-None-Match", "*").body(Bytes::from(body));
                     let answer = http.send(&origin, request.map_err(trouble)?, 1 << 17).await.map_err(trouble)?;
                     if answer.status != expected {
                         return Err(trouble(format!("the store answered {}", answer.status)));
