@@ -75,7 +75,7 @@ async fn keys_are_wrapped_through_a_replica_that_speaks_tls() {
         let servers = format!(",servers=[\"{address}\"]");
         let authority = |of: &Authority| format!(",certificate_authority={}", of.path("ca.pem").display());
         let identity = |certificate: &Path, key: &Path| {
-            format!(",certificate={},private_key_file={}", certificate.display(), key.display())
+            format!(",certificate={},certificate_key_file={}", certificate.display(), key.display())
         };
         let trusting = format!("{servers}{}", authority(&site));
         // Whoever is not the one who is meant, and whoever is not let in: nothing is wrapped, and it is said who was asked.
@@ -129,8 +129,8 @@ fn settings_that_would_not_encrypt_or_do_not_fit_are_refused_and_say_what_is_nee
         ("servers=[\"keys\"]", "has no port"),
         ("servers=[\"ftp://keys:7107\"]", "neither http:// nor https://"),
         ("certificate=a.pem", "go together"),
-        ("private_key_file=a.key", "go together"),
-        ("certificate=a.pem,private_key_file=a.key", "without certificate_authority"),
+        ("certificate_key_file=a.key", "go together"),
+        ("certificate=a.pem,certificate_key_file=a.key", "without certificate_authority"),
         ("certificate_authority=\"\"", "certificate_authority is empty"),
         (&format!("servers=[\"127.0.0.1:7107\"],{authority}"), "none of the servers begins with https://"),
     ] {

@@ -194,6 +194,10 @@ impl Scene {
 
     /// Looks at everything, when no leader is at work.
     pub(crate) async fn judge(&mut self, when: &str) {
+        // Before all else: what a dead leader has asked a server for may be done after its death, and be seen by a follower, but not in a list made before.
+        let mut followers = std::mem::take(&mut self.followers);
+        followers.iter_mut().for_each(|follower| self.hear_follower(&follower.news()));
+        self.followers = followers;
         let retained = self.examine_retained(when).await;
         let newest = retained.last().map(|(_, lineage)| lineage.clone()).unwrap_or_default();
         if !self.newest.leads_to(&newest) || !self.begun.contains_key(&newest) {
@@ -213,9 +217,6 @@ impl Scene {
                 _ => self.fail(&format!("{when}: {lineage}, {acknowledged:?}, is {there:?}")),
             }
         }
-        let mut followers = std::mem::take(&mut self.followers);
-        followers.iter_mut().for_each(|follower| self.hear_follower(&follower.news()));
-        self.followers = followers;
         for seen in std::mem::take(&mut self.seen) {
             self.tally.seen += 1;
             if !seen.leads_to(&newest) || !self.begun.contains_key(&seen) {

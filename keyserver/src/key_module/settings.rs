@@ -64,7 +64,7 @@ impl Settings {
             .list("servers", "Addresses of the keyserver's replicas, asked in this order: https://host:port, or host:port for one on this machine; a node that only reads needs none.")
             .string("certificate_authority", "PEM file of the authority that the certificates of https:// servers are checked by.")
             .string("certificate", "PEM file of the certificate to show to servers, if they want to see one.")
-            .string("private_key_file", "PEM file of its key.")
+            .string("certificate_key_file", "PEM file of its key.")
             .boolean("plaintext", "Ask servers on other machines even without https://, so that names can be read by whoever is in between.", "false")
             .choice("quorum", "Whose signatures a list of readers needs: of a quorum of verifiers too, or of the replicas alone.", &[VERIFIERS, REPLICAS], VERIFIERS)
             .duration("rotate_after", "Age at which a checkpoint makes a new KEK; 0: on command, and when readers change.", "90d")
@@ -95,10 +95,10 @@ impl Settings {
         let file = |key: &str| -> Result<Option<PathBuf>, Fault> {
             config.string(key)?.map(|_| text(key).map(PathBuf::from)).transpose()
         };
-        let identity = match (file("certificate")?, file("private_key_file")?) {
+        let identity = match (file("certificate")?, file("certificate_key_file")?) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
-            _ => return Err(Fault::Config("certificate and private_key_file go together".into())),
+            _ => return Err(Fault::Config("certificate and certificate_key_file go together".into())),
         };
         let some = |duration: Duration| Some(duration).filter(|duration| !duration.is_zero());
         Ok(Self {
