@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::engine::EngineOptions;
+use super::engine_options::EngineOptions;
 use super::known::Known;
 use super::record::Record;
 use super::staging::Staging;

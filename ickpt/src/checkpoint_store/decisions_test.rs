@@ -5,7 +5,7 @@ use plastron_sources::clock::SystemClock;
 use tokio::sync::oneshot;
 
 use super::decisions::{Answer, Called, Decisions, Demand};
-use super::engine::EngineOptions;
+use super::engine_options::EngineOptions;
 use super::*;
 use crate::refusal::{Reason, Refusal};
 use crate::value::{Epoch, Members};

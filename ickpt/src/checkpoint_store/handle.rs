@@ -8,7 +8,8 @@ use bytes::Bytes;
 
 use super::database::Database;
 use super::decisions::{Answer, Called, Demand};
-use super::engine::{Engine, EngineOptions};
+use super::engine::Engine;
+use super::engine_options::EngineOptions;
 use super::transaction::{Staged, Write};
 use crate::error::{Error, Fault, Result};
 use crate::refusal::{Reason, Refusal};

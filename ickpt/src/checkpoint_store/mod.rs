@@ -16,6 +16,8 @@ mod decisions_test;
 #[cfg(feature = "service")]
 mod engine;
 #[cfg(feature = "service")]
+mod engine_options;
+#[cfg(feature = "service")]
 mod handle;
 #[cfg(feature = "service")]
 mod known;
@@ -29,7 +31,7 @@ mod transaction_test;
 #[cfg(feature = "service")]
 pub use database::Database;
 #[cfg(feature = "service")]
-pub use engine::EngineOptions;
+pub use engine_options::EngineOptions;
 #[cfg(feature = "service")]
 pub use handle::CheckpointStore;
 #[cfg(feature = "service")]

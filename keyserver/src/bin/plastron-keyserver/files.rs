@@ -18,6 +18,7 @@
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use plastron_keys::{ReplacedFile, SystemKeyClock};
 use plastron_keyserver::proto::{Message as _, Realm};
@@ -26,7 +27,8 @@ use plastron_keyserver::transport::{HttpTransport, Transport};
 use plastron_keyserver::{Error, Result};
 use plastron_sources::clock::SystemClock;
 
-use crate::running::DEADLINE;
+/// How long requests can take.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The most bytes of a file that is read.
 const MOST_BYTES: u64 = 8 << 20;

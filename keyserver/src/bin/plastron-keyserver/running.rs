@@ -21,9 +21,6 @@ use crate::arguments::{Serve, Verify};
 use crate::configuration::LogPlace;
 use crate::{Answer, configuration, files, key_file};
 
-/// How long requests can take.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
-
 /// Ends when the process is told to stop.
 async fn interrupted() {
     #[cfg(unix)]
@@ -76,7 +73,7 @@ pub(crate) async fn serve(directory: &Path, serve: &Serve) -> Result<Answer> {
     served.client_timeout = configuration.client_timeout;
     served.tls = configuration.tls;
     served.most_per_second = configuration.most_per_second;
-    served.deadline = DEADLINE;
+    served.deadline = files::DEADLINE;
     let server = Server::start(Arc::clone(&runner), served).await?;
     let address = server.address();
     interrupted().await;
