@@ -1,8 +1,8 @@
 //! A client with a bounded number of connections.
 //!
 //! Nothing here has a deadline of its own: callers put one around [`send`](HttpClient::send), and dropping it closes the connection that it used. A request
-//! on a connection that was idle, and that the other side has closed meanwhile, is sent once more on a new one; everything that is sent here may
-//! be repeated.
+//! on a connection that was idle, and that the other side has closed meanwhile, is sent once more on a new one if its method is idempotent.
+//! For others the caller is told that nobody knows: the other side may have done it before it went away, and only who asked can tell what doing it twice means.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -94,8 +94,8 @@ impl HttpClient {
         if let Some(mut connection) = self.take_idle(origin) {
             match connection.exchange(origin, &request, limit).await {
                 // It was closed meanwhile, as connections are that nobody uses.
-                Err(Failure::Closed(_)) => {}
-                Err(Failure::Wire(error)) => return Err(error),
+                Err(Failure::Closed(_)) if request.method().is_idempotent() => {}
+                Err(failure) => return Err(failure.into()),
                 Ok(answer) => {
                     self.keep(origin, connection);
                     return Ok(answer);
@@ -196,3 +196,7 @@ impl HttpClient {
         Err(last)
     }
 }
+
+#[cfg(test)]
+#[path = "client_test.rs"]
+mod test;
