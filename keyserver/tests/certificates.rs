@@ -11,7 +11,7 @@ use bytes::Bytes;
 use plastron_keyserver::identity::{CertificateFault, Credential, authority_certificate};
 use plastron_keyserver::machine::{Accepted, Machine};
 use plastron_keyserver::proto::*;
-use plastron_keyserver::{AuthorizationPolicy, Digest, ErrorKind, Refusal, check_change};
+use plastron_keyserver::{Digest, ErrorKind, Refusal, check_change};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer,
     KeyPair, NameConstraints, SanType,
@@ -94,36 +94,13 @@ impl Owner {
     }
 }
 
-/// A world whose operators' policy lets the registrar admit names.
-fn world() -> World {
-    World::of(&[1, 2, 3], &[11], 100, |realm, secret| {
-        let keys = vec![key(30).public(), secret.registrar().public()];
-        realm.policy.operators = AuthorizationPolicy::threshold(1, keys).unwrap();
-    })
-}
-
 fn change(world: &World, generation: u64, authorities: Vec<Authority>, by: u8) -> LogEntry {
     let authorities = Authorities { generation, authorities };
     LogEntry::Authorities(Box::new(AuthoritiesChange::signed(authorities, &world.realm().id(), [&key(by)])))
 }
 
-fn without_admission(world: &World, name: &str, owner: u8) -> Update {
-    let mut update = world.first(name, owner);
-    update.signed.admission.clear();
-    update
-}
-
-fn one(world: &mut World, entry: &LogEntry) -> Result<Accepted, Refusal> {
-    world.propose(entry);
-    let mut results = world.settle();
-    assert_eq!(results.len(), 1);
-    let databases: Vec<_> = world.replicas.iter().map(|replica| replica.kv.contents()).collect();
-    assert!(databases.windows(2).all(|pair| pair[0] == pair[1]), "all replicas find the same");
-    results.remove(0)
-}
-
 fn register(world: &mut World, registration: CertifiedRegistration) -> Result<Accepted, Refusal> {
-    one(world, &LogEntry::Certified(Box::new(registration)))
+    world.one(&LogEntry::Certified(Box::new(registration)))
 }
 
 fn refused(world: &mut World, registration: CertifiedRegistration, fault: CertificateFault, what: &str) {
@@ -133,16 +110,16 @@ fn refused(world: &mut World, registration: CertifiedRegistration, fault: Certif
 #[test]
 fn each_wrong_certificate_and_each_wrong_signature_is_refused() {
     use CertificateFault::*;
-    let mut world = world();
+    let mut world = World::that_admits();
     world.epoch();
     let ca = Ca::new();
-    let update = without_admission(&world, NAME, 20);
+    let update = world.without_admission(NAME, 20);
     let right = Owner::new(&ca, |_| {});
     // Nobody is taken before operators say so.
     let registration = right.registration(&world, &update);
     refused(&mut world, registration.clone(), Authority, "no authorities");
     let named = change(&world, 1, vec![ca.authority("site", "host/")], 30);
-    assert_eq!(one(&mut world, &named), Ok(Accepted::Authorities(1)));
+    assert_eq!(world.one(&named), Ok(Accepted::Authorities(1)));
     let now = world.now_ms / 1_000;
     // Another authority, of the same name.
     let stranger = Owner::new(&Ca::new(), |_| {}).registration(&world, &update);
@@ -224,7 +201,7 @@ fn each_wrong_certificate_and_each_wrong_signature_is_refused() {
         Signature,
         "by another key",
     );
-    let thief = without_admission(&world, NAME, 21);
+    let thief = world.without_admission(NAME, 21);
     refused(&mut world, CertifiedRegistration { update: thief, ..registration.clone() }, Signature, "another entry");
     let elsewhere = World::of(&[1, 2, 3], &[11], 100, |realm, _| realm.nonce = [43; 32]);
     let replayed = right.credential().certify(&elsewhere.realm().id(), update.clone()).unwrap();
@@ -247,7 +224,7 @@ fn each_wrong_certificate_and_each_wrong_signature_is_refused() {
     admitted.update = world.first(NAME, 20);
     assert_eq!(register(&mut world, admitted), Err(Refusal::Admission));
     // Another name, with all else right.
-    let bob = without_admission(&world, "host/b.example.com", 20);
+    let bob = world.without_admission("host/b.example.com", 20);
     let registration_of_bob = right.registration(&world, &bob);
     refused(&mut world, registration_of_bob, Name, "another name");
     // And then it is right, and the name is there, as verifiers see it, too.
@@ -259,7 +236,7 @@ fn each_wrong_certificate_and_each_wrong_signature_is_refused() {
     let StreamItem::Change(signed) = &page.items[0] else { panic!("{page:?}") };
     assert_eq!(check_change(&world.realm().id(), &world.realm().policy.operators, None, signed), Ok(()));
     // Nobody registers it anew, and from now on the owner's key is what counts.
-    let again = without_admission(&world, NAME, 21);
+    let again = world.without_admission(NAME, 21);
     let again = right.registration(&world, &again);
     assert!(register(&mut world, again).is_err());
     world.update(&next_update(world.realm(), &update, 20, &[20], 1));
@@ -268,7 +245,7 @@ fn each_wrong_certificate_and_each_wrong_signature_is_refused() {
 
 #[test]
 fn every_kind_of_key_and_name_and_a_chain_are_taken() {
-    let mut world = world();
+    let mut world = World::that_admits();
     world.epoch();
     let ca = Ca::new();
     let named = change(
@@ -277,7 +254,7 @@ fn every_kind_of_key_and_name_and_a_chain_are_taken() {
         vec![Ca::new().authority("old", "host/"), ca.authority("site", "host/"), ca.authority("all", "")],
         30,
     );
-    assert_eq!(one(&mut world, &named), Ok(Accepted::Authorities(1)));
+    assert_eq!(world.one(&named), Ok(Accepted::Authorities(1)));
     let now = world.now_ms / 1_000;
     let algorithms = [
         (&rcgen::PKCS_ECDSA_P256_SHA256, 0x0403),
@@ -292,7 +269,7 @@ fn every_kind_of_key_and_name_and_a_chain_are_taken() {
             // The case of a DNS name says nothing.
             params.subject_alt_names = vec![SanType::DnsName(host.to_ascii_uppercase().try_into().unwrap())];
         });
-        let update = without_admission(&world, &format!("host/{host}"), 20);
+        let update = world.without_admission(&format!("host/{host}"), 20);
         let registration = owner.registration(&world, &update);
         assert_eq!(registration.scheme, scheme);
         assert_eq!(register(&mut world, registration), Ok(Accepted::Change(2)), "{host}");
@@ -308,7 +285,7 @@ fn every_kind_of_key_and_name_and_a_chain_are_taken() {
         params.not_before = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(now + LIFETIME_S);
     });
     for name in [workload.to_owned(), format!("host/{workload}")] {
-        let update = without_admission(&world, &name, 20);
+        let update = world.without_admission(&name, 20);
         let registration = owner.registration(&world, &update);
         assert_eq!(registration.chain.len(), 3);
         assert_eq!(register(&mut world, registration), Ok(Accepted::Change(2)), "{name}");
@@ -317,30 +294,30 @@ fn every_kind_of_key_and_name_and_a_chain_are_taken() {
 
 #[test]
 fn what_was_taken_in_time_stays_and_what_comes_late_is_refused() {
-    let mut world = world();
+    let mut world = World::that_admits();
     world.epoch();
     let ca = Ca::new();
     let named = change(&world, 1, vec![ca.authority("site", "host/")], 30);
-    assert_eq!(one(&mut world, &named), Ok(Accepted::Authorities(1)));
+    assert_eq!(world.one(&named), Ok(Accepted::Authorities(1)));
     let owner = Owner::new(&ca, |params| {
         params.subject_alt_names.push(SanType::DnsName("b.example.com".try_into().unwrap()));
         day(world.now_ms / 1_000 + 100)(params);
     });
-    let update = without_admission(&world, NAME, 20);
+    let update = world.without_admission(NAME, 20);
     let registration = owner.registration(&world, &update);
     assert_eq!(register(&mut world, registration.clone()), Ok(Accepted::Change(2)));
     // The log's time is that of its heads.
     world.now_ms += 1_000_000;
     world.epoch();
     assert_eq!(register(&mut world, registration), Ok(Accepted::Known));
-    let late = without_admission(&world, "host/b.example.com", 20);
+    let late = world.without_admission("host/b.example.com", 20);
     let late = owner.registration(&world, &late);
     refused(&mut world, late, CertificateFault::Expired, "late");
 }
 
 #[test]
 fn only_operators_name_authorities_and_no_single_replica_can_admit_a_name() {
-    let mut world = world();
+    let mut world = World::that_admits();
     world.epoch();
     let (ca, other) = (Ca::new(), Ca::new());
     let by = |world: &World, by: u8, generation: u64, ca: &Ca| {
@@ -354,21 +331,21 @@ fn only_operators_name_authorities_and_no_single_replica_can_admit_a_name() {
         (30, 1, &other, Err(Refusal::Generation { have: 1, found: 1 })),
     ] {
         let entry = by(&world, by_whom, generation, ca);
-        assert_eq!(one(&mut world, &entry), expected);
+        assert_eq!(world.one(&entry), expected);
     }
     // What is signed for another realm, or as another list, is no change here.
     let list = Authorities { generation: 2, authorities: vec![other.authority("site", "host/")] };
     let elsewhere = AuthoritiesChange::signed(list.clone(), &Digest([9; 32]), [&key(30)]);
-    assert_eq!(one(&mut world, &LogEntry::Authorities(Box::new(elsewhere))), Err(Refusal::PolicyUnsigned));
+    assert_eq!(world.one(&LogEntry::Authorities(Box::new(elsewhere))), Err(Refusal::PolicyUnsigned));
     // The registrar's key is every replica's, and no operator's.
     let (realm, registrar) = (world.realm().id(), world.options.secret.registrar());
     let own = AuthoritiesChange::signed(list, &realm, [&registrar]);
-    assert_eq!(one(&mut world, &LogEntry::Authorities(Box::new(own))), Err(Refusal::PolicyUnsigned));
+    assert_eq!(world.one(&LogEntry::Authorities(Box::new(own))), Err(Refusal::PolicyUnsigned));
     // Another authority takes the place of the first; a replica that starts anew knows it from its database.
     let owner = Owner::new(&ca, |_| {});
-    let update = without_admission(&world, NAME, 20);
+    let update = world.without_admission(NAME, 20);
     let entry = by(&world, 30, 2, &other);
-    assert_eq!(one(&mut world, &entry), Ok(Accepted::Authorities(2)));
+    assert_eq!(world.one(&entry), Ok(Accepted::Authorities(2)));
     let kv = std::sync::Arc::new(world.replicas[0].kv.clone());
     world.replicas[0].machine = Some(Machine::open(std::sync::Arc::clone(&world.options), kv).unwrap());
     let registration = owner.registration(&world, &update);
@@ -380,8 +357,8 @@ fn only_operators_name_authorities_and_no_single_replica_can_admit_a_name() {
     let mut plain = World::new(&[1, 2, 3], &[11]);
     plain.epoch();
     let named = by(&plain, 30, 1, &ca);
-    assert_eq!(one(&mut plain, &named), Ok(Accepted::Authorities(1)));
-    let update = without_admission(&plain, NAME, 20);
+    assert_eq!(plain.one(&named), Ok(Accepted::Authorities(1)));
+    let update = plain.without_admission(NAME, 20);
     let registration = owner.registration(&plain, &update);
     assert_eq!(register(&mut plain, registration), Err(Refusal::NotAdmitted));
 }

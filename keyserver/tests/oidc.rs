@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use plastron_keyserver::identity::{TokenFault, keys_of_jwks};
 use plastron_keyserver::machine::{Accepted, Machine, Tables};
 use plastron_keyserver::proto::*;
-use plastron_keyserver::{AuthorizationPolicy, Digest, Refusal, check_change};
+use plastron_keyserver::{Digest, Refusal, check_change};
 use serde_json::{Value, json};
 use support::world::World;
 use support::{key, next_update};
@@ -91,23 +91,9 @@ fn issuer(signers: &[(&str, Signer)]) -> Issuer {
     Issuer { issuer: ISSUER.to_owned(), audience: "plastron".to_owned(), prefix: "person/".to_owned(), keys }
 }
 
-/// A world whose operators' policy lets the registrar admit names.
-fn world() -> World {
-    World::of(&[1, 2, 3], &[11], 100, |realm, secret| {
-        let keys = vec![key(30).public(), secret.registrar().public()];
-        realm.policy.operators = AuthorizationPolicy::threshold(1, keys).unwrap();
-    })
-}
-
 fn change(world: &World, generation: u64, issuers: Vec<Issuer>, by: u8) -> LogEntry {
     let issuers = Issuers { generation, issuers };
     LogEntry::Issuers(Box::new(IssuersChange::signed(issuers, &world.realm().id(), [&key(by)])))
-}
-
-fn without_admission(world: &World, name: &str, owner: u8) -> Update {
-    let mut update = world.first(name, owner);
-    update.signed.admission.clear();
-    update
 }
 
 fn claims(world: &World, update: &Update) -> Value {
@@ -119,36 +105,27 @@ fn claims(world: &World, update: &Update) -> Value {
     })
 }
 
-fn one(world: &mut World, entry: &LogEntry) -> Result<Accepted, Refusal> {
-    world.propose(entry);
-    let mut results = world.settle();
-    assert_eq!(results.len(), 1);
-    let databases: Vec<_> = world.replicas.iter().map(|replica| replica.kv.contents()).collect();
-    assert!(databases.windows(2).all(|pair| pair[0] == pair[1]), "all replicas find the same");
-    results.remove(0)
-}
-
 fn registration(update: &Update, token: Vec<u8>) -> LogEntry {
     LogEntry::Registration(Box::new(Registration { update: update.clone(), token: token.into() }))
 }
 
 #[test]
 fn scenario_21_each_wrong_claim_of_an_identity_token_is_refused() {
-    let mut world = world();
+    let mut world = World::that_admits();
     world.epoch();
     let signers = signers();
-    let update = without_admission(&world, NAME, 20);
+    let update = world.without_admission(NAME, 20);
     let right = claims(&world, &update);
     let header = |id: &str, signer: &Signer| json!({ "alg": signer.algorithm(), "typ": "JWT", "kid": id });
     let (id, rsa) = &signers[0];
     let refused = |world: &mut World, token: Vec<u8>, fault: TokenFault, what: &str| {
-        let result = one(world, &registration(&update, token));
+        let result = world.one(&registration(&update, token));
         assert_eq!(result, Err(Refusal::Token(fault)), "{what}");
     };
     // Nobody is believed before operators say so.
     refused(&mut world, rsa.token(&header(id, rsa), &right), TokenFault::Issuer, "no issuers");
     let named = change(&world, 1, vec![issuer(&signers)], 30);
-    assert_eq!(one(&mut world, &named), Ok(Accepted::Issuers(1)));
+    assert_eq!(world.one(&named), Ok(Accepted::Issuers(1)));
     let now = world.now_ms / 1_000;
     let wrong: &[(&str, Value, TokenFault)] = &[
         ("iss", json!("https://elsewhere.example"), TokenFault::Issuer),
@@ -217,18 +194,18 @@ fn scenario_21_each_wrong_claim_of_an_identity_token_is_refused() {
         refused(&mut world, good[..dot].to_vec(), TokenFault::Form, "no signature");
     }
     for garbage in [&b""[..], b"...", b"a.b", b"\xff.\xff.\xff", b"e30.e30.e30"] {
-        let result = one(&mut world, &registration(&update, garbage.to_vec()));
+        let result = world.one(&registration(&update, garbage.to_vec()));
         assert!(matches!(result, Err(Refusal::Token(_))), "{result:?}");
     }
     // The token is good for its entry alone: not for another owner's, and not for another name.
     let good = rsa.token(&header(id, rsa), &right);
-    let thief = without_admission(&world, NAME, 21);
-    assert_eq!(one(&mut world, &registration(&thief, good.clone())), Err(Refusal::Token(TokenFault::Nonce)));
-    let elsewhere = without_admission(&world, "person/bob@example.com", 20);
-    assert_eq!(one(&mut world, &registration(&elsewhere, good.clone())), Err(Refusal::Token(TokenFault::Name)));
+    let thief = world.without_admission(NAME, 21);
+    assert_eq!(world.one(&registration(&thief, good.clone())), Err(Refusal::Token(TokenFault::Nonce)));
+    let elsewhere = world.without_admission("person/bob@example.com", 20);
+    assert_eq!(world.one(&registration(&elsewhere, good.clone())), Err(Refusal::Token(TokenFault::Name)));
     // And then it is right, and the name is there, as verifiers see it, too.
-    assert_eq!(one(&mut world, &registration(&update, good.clone())), Ok(Accepted::Change(2)));
-    assert_eq!(one(&mut world, &registration(&update, good.clone())), Ok(Accepted::Known));
+    assert_eq!(world.one(&registration(&update, good.clone())), Ok(Accepted::Change(2)));
+    assert_eq!(world.one(&registration(&update, good.clone())), Ok(Accepted::Known));
     world.epoch();
     let found = world.look_up(1, NAME, Quorum::Replicas).unwrap().found.unwrap();
     assert_eq!(found.0, update.signed.entry);
@@ -238,14 +215,14 @@ fn scenario_21_each_wrong_claim_of_an_identity_token_is_refused() {
     // Asked again after it has expired, the answer is the same; anew it is not accepted.
     world.now_ms += 4_000_000;
     world.epoch();
-    assert_eq!(one(&mut world, &registration(&update, good)), Ok(Accepted::Known));
-    let bob = without_admission(&world, "person/bob@example.com", 20);
+    assert_eq!(world.one(&registration(&update, good)), Ok(Accepted::Known));
+    let bob = world.without_admission("person/bob@example.com", 20);
     let mut old = right.clone();
     old["email"] = json!("bob@example.com");
     old["nonce"] = json!(bob.signed.entry.hash(&world.realm().id()).to_string());
     // The log's time has passed it.
     let late = registration(&bob, rsa.token(&header(id, rsa), &old));
-    assert_eq!(one(&mut world, &late), Err(Refusal::Token(TokenFault::Expired)));
+    assert_eq!(world.one(&late), Err(Refusal::Token(TokenFault::Expired)));
     // From now on the owner's key is what counts.
     world.update(&next_update(world.realm(), &update, 20, &[20], 1));
     assert!(world.epoch().iter().all(Result::is_ok));
@@ -253,7 +230,7 @@ fn scenario_21_each_wrong_claim_of_an_identity_token_is_refused() {
 
 #[test]
 fn scenario_21_issuers_change_their_keys_and_only_operators_say_so() {
-    let mut world = world();
+    let mut world = World::that_admits();
     world.epoch();
     let (before, after) = (signers(), signers());
     let token = |world: &World, signer: &Signer, update: &Update, address: &str| {
@@ -261,8 +238,8 @@ fn scenario_21_issuers_change_their_keys_and_only_operators_say_so() {
         claims["email"] = json!(address);
         signer.token(&json!({ "alg": signer.algorithm(), "kid": "p256" }), &claims)
     };
-    let alice = without_admission(&world, NAME, 20);
-    let bob = without_admission(&world, "person/bob@example.com", 21);
+    let alice = world.without_admission(NAME, 20);
+    let bob = world.without_admission("person/bob@example.com", 21);
     let by = |by: u8, generation: u64, signers: &[(&str, Signer)], world: &World| {
         change(world, generation, vec![issuer(signers)], by)
     };
@@ -273,56 +250,56 @@ fn scenario_21_issuers_change_their_keys_and_only_operators_say_so() {
         (by(30, 1, &before, &world), Ok(Accepted::Known)),
         (by(30, 1, &after, &world), Err(Refusal::Generation { have: 1, found: 1 })),
     ] {
-        assert_eq!(one(&mut world, &entry), expected);
+        assert_eq!(world.one(&entry), expected);
     }
     let right = token(&world, &before[1].1, &alice, "alice@example.com");
-    assert_eq!(one(&mut world, &registration(&alice, right)), Ok(Accepted::Change(2)));
+    assert_eq!(world.one(&registration(&alice, right)), Ok(Accepted::Change(2)));
     // Both during the change, then the new ones alone.
     let bobs = |world: &World, signer: &Signer| registration(&bob, token(world, signer, &bob, "bob@example.com"));
     let entry = bobs(&world, &after[1].1);
-    assert_eq!(one(&mut world, &entry), Err(Refusal::Token(TokenFault::Signature)));
+    assert_eq!(world.one(&entry), Err(Refusal::Token(TokenFault::Signature)));
     let changed = by(30, 2, &after, &world);
-    assert_eq!(one(&mut world, &changed), Ok(Accepted::Issuers(2)));
+    assert_eq!(world.one(&changed), Ok(Accepted::Issuers(2)));
     let entry = bobs(&world, &before[1].1);
-    assert_eq!(one(&mut world, &entry), Err(Refusal::Token(TokenFault::Signature)));
+    assert_eq!(world.one(&entry), Err(Refusal::Token(TokenFault::Signature)));
     // A replica that starts anew knows them from its database.
     let kv = std::sync::Arc::new(world.replicas[0].kv.clone());
     world.replicas[0].machine = Some(Machine::open(std::sync::Arc::clone(&world.options), kv).unwrap());
     assert_eq!(Tables::new(&world.replicas[0].kv).issuers().unwrap().generation, 2);
     let entry = bobs(&world, &after[1].1);
-    assert_eq!(one(&mut world, &entry), Ok(Accepted::Change(2)));
+    assert_eq!(world.one(&entry), Ok(Accepted::Change(2)));
 }
 
 #[test]
 fn scenario_21_no_single_replica_can_admit_a_name() {
-    let mut world = world();
+    let mut world = World::that_admits();
     world.epoch();
     let registrar = world.options.secret.registrar();
     let realm = world.realm().id();
     // Every replica has the key; whoever uses it himself is refused by all others.
-    let mut update = without_admission(&world, NAME, 20);
+    let mut update = world.without_admission(NAME, 20);
     update.signed.admission = [(registrar.public(), update.signed.entry.admit(&realm, &registrar))].into();
-    assert_eq!(one(&mut world, &LogEntry::Update(Box::new(update.clone()))), Err(Refusal::Registrar));
-    assert_eq!(one(&mut world, &registration(&update, Vec::new())), Err(Refusal::Admission));
+    assert_eq!(world.one(&LogEntry::Update(Box::new(update.clone()))), Err(Refusal::Registrar));
+    assert_eq!(world.one(&registration(&update, Vec::new())), Err(Refusal::Admission));
     // Nor is it an operator in anything else.
     let issuers = Issuers { generation: 1, issuers: Vec::new() };
     let entry = LogEntry::Issuers(Box::new(IssuersChange::signed(issuers, &realm, [&registrar])));
-    assert_eq!(one(&mut world, &entry), Err(Refusal::PolicyUnsigned));
+    assert_eq!(world.one(&entry), Err(Refusal::PolicyUnsigned));
     let policy = RealmPolicy { generation: 1, ..world.realm().policy.clone() };
     let entry = LogEntry::PolicyChange(Box::new(PolicyChange::signed(policy, &realm, [&registrar])));
-    assert_eq!(one(&mut world, &entry), Err(Refusal::PolicyUnsigned));
+    assert_eq!(world.one(&entry), Err(Refusal::PolicyUnsigned));
     // A realm whose operators do not want it has no such registrations.
     let mut plain = World::new(&[1, 2, 3], &[11]);
     plain.epoch();
     let signers = signers();
     let named = change(&plain, 1, vec![issuer(&signers)], 30);
-    assert_eq!(one(&mut plain, &named), Ok(Accepted::Issuers(1)));
-    let update = without_admission(&plain, NAME, 20);
+    assert_eq!(plain.one(&named), Ok(Accepted::Issuers(1)));
+    let update = plain.without_admission(NAME, 20);
     let token = signers[2].1.token(&json!({ "alg": "EdDSA", "kid": "ed" }), &claims(&plain, &update));
-    assert_eq!(one(&mut plain, &registration(&update, token)), Err(Refusal::NotAdmitted));
+    assert_eq!(plain.one(&registration(&update, token)), Err(Refusal::NotAdmitted));
     // An operator admits names as ever.
     let by_operator = plain.first(NAME, 20);
-    assert_eq!(one(&mut plain, &LogEntry::Update(Box::new(by_operator))), Ok(Accepted::Change(2)));
+    assert_eq!(plain.one(&LogEntry::Update(Box::new(by_operator))), Ok(Accepted::Change(2)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use plastron_keyserver::log::Committed;
 use plastron_keyserver::machine::{Accepted, Directory, Effect, Machine, MachineOptions, Tables};
 use plastron_keyserver::proto::*;
 use plastron_keyserver::vrf::VrfSecret;
-use plastron_keyserver::{Refusal, verify_lookup};
+use plastron_keyserver::{AuthorizationPolicy, Refusal, verify_lookup};
 
 use super::{key, realm_of};
 
@@ -60,6 +60,14 @@ impl World {
         world
     }
 
+    /// Three replicas and a verifier, with a realm in whose operators' policy the registrar is.
+    pub fn that_admits() -> Self {
+        Self::of(&[1, 2, 3], &[11], 100, |realm, secret| {
+            let keys = vec![key(30).public(), secret.registrar().public()];
+            realm.policy.operators = AuthorizationPolicy::threshold(1, keys).unwrap();
+        })
+    }
+
     pub fn realm(&self) -> &Realm {
         &self.options.realm
     }
@@ -74,6 +82,23 @@ impl World {
 
     pub fn first(&self, name: &str, owner: u8) -> Update {
         super::first_update(self.realm(), &self.options.secret, name, owner, 0)
+    }
+
+    /// The first entry of a name, which no operator has admitted.
+    pub fn without_admission(&self, name: &str, owner: u8) -> Update {
+        let mut update = self.first(name, owner);
+        update.signed.admission.clear();
+        update
+    }
+
+    /// What becomes of this entry alone, at all replicas.
+    pub fn one(&mut self, entry: &LogEntry) -> Result<Accepted, Refusal> {
+        self.propose(entry);
+        let mut results = self.settle();
+        assert_eq!(results.len(), 1);
+        let databases: Vec<_> = self.replicas.iter().map(|replica| replica.kv.contents()).collect();
+        assert!(databases.windows(2).all(|pair| pair[0] == pair[1]), "all replicas find the same");
+        results.remove(0)
     }
 
     /// Opens a replica on what it has on disk; it proposes the signature that it owes.

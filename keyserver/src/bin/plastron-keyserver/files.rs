@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plastron_keys::{ReplacedFile, SystemKeyClock};
-use plastron_keyserver::proto::{Message as _, Realm};
+use plastron_keyserver::proto::{Message, Realm};
 use plastron_keyserver::tls::ClientTls;
 use plastron_keyserver::transport::{HttpTransport, Transport};
 use plastron_keyserver::{Error, Result};
@@ -51,6 +51,11 @@ pub(crate) fn read(what: &'static str, path: &Path) -> Result<Vec<u8>> {
         return Err(Error::Invalid { what, why });
     }
     Ok(bytes)
+}
+
+/// The list that this operator has signed last, from this file; the empty one at first.
+pub(crate) fn list<M: Message + Default>(path: &Path) -> Result<M> {
+    if path.exists() { M::from_bytes(&read(M::WHAT, path)?) } else { Ok(M::default()) }
 }
 
 /// Writes a file that must not be there yet, synced; a secret one for its owner's eyes only.

@@ -28,8 +28,7 @@ pub(crate) async fn issuer(directory: &Path, issuer: &arguments::Issuer) -> Resu
     let operator = key_file::signing(&directory.join("operator.key"))?;
     // What this operator has signed, and not what a replica says: who signs a list must know it.
     let path = directory.join("issuers");
-    let mut issuers =
-        if path.exists() { Issuers::from_bytes(&files::read("issuers", &path)?)? } else { Issuers::default() };
+    let mut issuers: Issuers = files::list(&path)?;
     issuers.issuers.retain(|one| one.issuer != issuer.issuer || one.audience != issuer.audience);
     if let Some(file) = &issuer.jwks {
         let text = files::read("JWKS", file)?;
@@ -55,11 +54,7 @@ pub(crate) async fn authority(directory: &Path, authority: &arguments::Authority
     let realm = files::realm(directory)?;
     let operator = key_file::signing(&directory.join("operator.key"))?;
     let path = directory.join("authorities");
-    let mut list = if path.exists() {
-        Authorities::from_bytes(&files::read("authorities", &path)?)?
-    } else {
-        Authorities::default()
-    };
+    let mut list: Authorities = files::list(&path)?;
     list.authorities.retain(|one| one.label != authority.label);
     if let Some(file) = &authority.certificate {
         let certificate = authority_certificate(file)?;
