@@ -71,6 +71,16 @@ impl Group {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Whether all have the same. A put waits for the last of three for a bounded time, so a machine that is busy with others gets some tries.
+    fn is_whole(&self) -> bool {
+        let whole = || self.ok(&["status"], b"").ends_with("all instances are members and have the same\n");
+        let again = || {
+            self.ok(&["put", "-"], b"one");
+            whole()
+        };
+        whole() || (0..10).any(|_| again())
+    }
+
     fn code(&self, arguments: &[&str]) -> i32 {
         self.run(arguments, b"x").status.code().unwrap()
     }
@@ -87,7 +97,7 @@ async fn three_instances_survive_the_loss_of_one_and_of_its_disk() {
     assert_eq!(group.code(&["get"]), 3, "nothing was put, and the store's bytes do not count");
     group.ok(&["put", "-"], b"one");
     assert_eq!(group.ok(&["get"], b""), "one");
-    assert!(group.ok(&["status"], b"").ends_with("all instances are members and have the same\n"));
+    assert!(group.is_whole(), "a put ends when those have it that were not needed");
     // One is lost: the others go on.
     let lost = all.remove(1);
     let port = lost.port.clone();

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::instance::{Instance, InstanceError, View};
 use super::votes::{Verdict, judge};
@@ -22,20 +22,37 @@ pub(super) struct Lane<I> {
     pub(super) instance: Arc<I>,
     turn: Arc<Semaphore>,
     places: Arc<Semaphore>,
+    /// Each call in the background holds a receiver.
+    background: Arc<watch::Sender<()>>,
     pub(super) timeout: Duration,
 }
 
 impl<I> Clone for Lane<I> {
     fn clone(&self) -> Self {
-        let Self { instance, turn, places, timeout } = self;
-        Self { instance: Arc::clone(instance), turn: Arc::clone(turn), places: Arc::clone(places), timeout: *timeout }
+        let Self { instance, turn, places, background, timeout } = self;
+        let (instance, turn, places) = (Arc::clone(instance), Arc::clone(turn), Arc::clone(places));
+        Self { instance, turn, places, background: Arc::clone(background), timeout: *timeout }
     }
 }
 
 impl<I: Instance> Lane<I> {
     pub(super) fn new(instance: I, timeout: Duration) -> Self {
         let (turn, places) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(MAX_WAITING)));
-        Self { instance: Arc::new(instance), turn, places, timeout }
+        Self { instance: Arc::new(instance), turn, places, background: Arc::new(watch::Sender::new(())), timeout }
+    }
+
+    /// Calls in the background, for whoever may stop waiting for it.
+    pub(super) fn spawn(&self, call: impl Future<Output = ()> + Send + 'static) {
+        let running = self.background.subscribe();
+        tokio::spawn(async move {
+            call.await;
+            drop(running);
+        });
+    }
+
+    /// Waits until nothing goes on in the background.
+    pub(super) async fn settle(&self) {
+        self.background.closed().await;
     }
 
     /// Runs `call` when it is its turn; waiting counts against its deadline.
@@ -74,7 +91,7 @@ pub(super) async fn gather<I: Instance>(
     let (answers, mut arriving) = mpsc::channel(lanes.len().max(1));
     for lane in lanes {
         let (lane, answers) = (lane.clone(), answers.clone());
-        tokio::spawn(async move {
+        lane.clone().spawn(async move {
             let answer = lane.run(lane.instance.look(fence)).await;
             // Nobody may be waiting any more.
             let _ = answers.send((lane.instance.name(), answer)).await.is_ok();

@@ -74,7 +74,7 @@ pub(super) async fn propose<I: Instance>(
     let (events, mut arriving) = mpsc::channel(lanes.len() * 2 + 1);
     let mut word = Word { places: Arc::new(Semaphore::new(0)), given: false };
     for lane in lanes {
-        tokio::spawn(one(lane.clone(), path.clone(), write.clone(), Arc::clone(&word.places), events.clone()));
+        lane.spawn(one(lane.clone(), path.clone(), write.clone(), Arc::clone(&word.places), events.clone()));
     }
     drop(events);
     let (mut staged, mut committed) = (Vec::new(), Vec::new());

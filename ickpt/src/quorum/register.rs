@@ -205,6 +205,14 @@ impl<I: Instance> Quorum<I> {
         Err(unknown.map_or(Fault::Unavailable(what), Fault::Indeterminate))
     }
 
+    /// Waits, `limit` at most, for the calls that nobody had to wait for: those to instances that a majority did without. A process that ends at once after a
+    /// swap would leave such an instance behind for no reason.
+    pub async fn settle(&self, limit: Duration) {
+        let all = futures::future::join_all(self.lanes.iter().map(Lane::settle));
+        // What has not ended by then, ends with its deadline, or with the process.
+        let _ = tokio::time::timeout(limit, all).await;
+    }
+
     /// Takes over with an epoch above `above`; none if somebody else was first, whose epoch `above` then is.
     pub(super) async fn take_over(&self, above: &mut Epoch) -> Result<Option<Ballot>, Fault> {
         let exhausted = || {

@@ -115,6 +115,13 @@ impl World {
         (0..self.count()).map(|number| SimInstance { world: Arc::clone(self), client, number }).collect()
     }
 
+    /// Whether all have the same.
+    pub(super) fn agrees(&self) -> bool {
+        let mut stamps = self.machines.iter().map(|machine| machine.lock().unwrap().record.stamp);
+        let first = stamps.next();
+        stamps.all(|stamp| Some(stamp) == first)
+    }
+
     /// The power of one fails: what is staged and what is under way is gone.
     pub(super) fn crash(&self, number: usize) {
         let mut machine = self.machines[number].lock().unwrap();

@@ -212,6 +212,29 @@ fn simulation_catches_writing_back_without_a_guard() {
     assert!(caught(3, Flaw::Unguarded).is_some());
 }
 
+/// The quick ones of a group have it, and the slow ones get it before the process may end.
+#[test]
+fn who_settles_leaves_nobody_behind_for_no_reason() {
+    let (mut at_once, mut settled) = (0, 0);
+    for seed in 0..64 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let world = World::new(3, seed, Flaw::None);
+            let quorum = quorum(&world, 0);
+            if !matches!(quorum.swap(None, bytes(7)).await, Ok(Swap::Done)) {
+                return;
+            }
+            at_once += u32::from(world.agrees());
+            let begin = world.clock.monotonic();
+            quorum.settle(Duration::from_secs(60)).await;
+            let waited = world.clock.monotonic() - begin;
+            assert!(waited < Duration::from_secs(60), "each call has its deadline: {waited:?}");
+            settled += u32::from(world.agrees());
+        });
+    }
+    assert!(settled > at_once + 8, "{at_once} at once, {settled} when settled");
+}
+
 #[test]
 fn the_same_seed_is_the_same_run() {
     let text = |seed| format!("{:?}", run(3, seed, Flaw::None).0);

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use plastron_ickpt::quorum::{HttpInstance, HttpInstanceOptions, Quorum, QuorumOptions, Swap};
@@ -65,13 +66,19 @@ pub(crate) async fn get(get: Get) -> Result<()> {
     }
 }
 
+/// How long an instance that was not needed is waited for.
+const SETTLE: Duration = Duration::from_secs(2);
+
 /// Sets or deletes it, whatever is there.
 async fn set(group: &Group, new: Option<Bytes>) -> Result<()> {
     let quorum = open(group)?;
     let mut current = quorum.read().await?;
     for _ in 0..MAX_SWAPS {
         match quorum.swap(current.as_ref(), new.clone()).await? {
-            Swap::Done => return Ok(()),
+            Swap::Done => {
+                quorum.settle(SETTLE).await;
+                return Ok(());
+            }
             Swap::Differs(found) | Swap::Overwritten(found) => current = found,
         }
     }
