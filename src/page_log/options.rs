@@ -67,7 +67,7 @@ impl PageLogOptions {
             segment_age: Duration::from_secs(30),
             flush_age: Duration::from_secs(1),
             memory: 256 << 20,
-            uploads: 4,
+            uploads: 8,
             upload_deadline: Duration::from_secs(300),
             compression: None,
             record_memory: 64 << 20,
@@ -91,7 +91,7 @@ impl PageLogOptions {
             .duration("segment_age", "The age at which an object is written that nobody waits for.", "30s")
             .duration("flush_age", "The age at which an object is written that a flush waits for.", "1s")
             .size("memory", "Bytes of page writes that are not in the bucket yet; past it, writers wait.", "256MB")
-            .number("uploads", "Objects that are written at once.", "4")
+            .number("uploads", "Objects that are written at once.", "8")
             .range("1", "64")
             .duration(
                 "upload_deadline",

@@ -18,6 +18,8 @@ use crate::role::Part;
 const SETTINGS: &str = "probe=off,page_log=(segment_size=4KB,memory=64KB,run_segments=3,index_block_size=1KB,flush_age=1ms),\
     registry=(poll_least=10ms,poll_most=50ms),retention=(checkpoints=3,time=0s,window=0s,lease=10h)";
 const RETAINED: usize = 3;
+/// Requests of a dead leader that may be done while one looks. It has one create under way at the most, and the one before it has been killed long ago.
+const LATE_REQUESTS: usize = 3;
 
 /// A checkpoint that was acknowledged.
 #[derive(Debug, Clone)]
@@ -194,11 +196,20 @@ impl Scene {
 
     /// Looks at everything, when no leader is at work.
     pub(crate) async fn judge(&mut self, when: &str) {
-        // Before all else: what a dead leader has asked a server for may be done after its death, and be seen by a follower, but not in a list made before.
-        let mut followers = std::mem::take(&mut self.followers);
-        followers.iter_mut().for_each(|follower| self.hear_follower(&follower.news()));
-        self.followers = followers;
-        let retained = self.examine_retained(when).await;
+        // What a dead leader has asked a server for may be done after its death, while this looks: then this looks again.
+        let mut retained = None;
+        for _ in 0..LATE_REQUESTS {
+            // Before all else, since what came late may be seen by a follower, but not in a list made before.
+            let mut followers = std::mem::take(&mut self.followers);
+            followers.iter_mut().for_each(|follower| self.hear_follower(&follower.news()));
+            self.followers = followers;
+            retained = self.examine_retained(when).await;
+            if retained.is_some() {
+                break;
+            }
+        }
+        let retained = retained
+            .unwrap_or_else(|| self.fail(&format!("{when}: checkpoints come, and nobody is there to make them")));
         let newest = retained.last().map(|(_, lineage)| lineage.clone()).unwrap_or_default();
         if !self.newest.leads_to(&newest) || !self.begun.contains_key(&newest) {
             self.fail(&format!("{when}: the newest is {newest}"));
@@ -228,8 +239,8 @@ impl Scene {
     }
 
     /// Every checkpoint that is retained, oldest first. The oldest, the newest, and those that are new, hold what they must; that the others
-    /// still can be read whole, the inspection finds out.
-    async fn examine_retained(&mut self, when: &str) -> Vec<(CheckpointInfo, Lineage)> {
+    /// still can be read whole, the inspection finds out. None if one came meanwhile.
+    async fn examine_retained(&mut self, when: &str) -> Option<Vec<(CheckpointInfo, Lineage)>> {
         let volume = self.store.volume().await.unwrap();
         let history = History::new(volume.clone());
         let mut retained = Vec::new();
@@ -253,10 +264,12 @@ impl Scene {
             retained.push((info.clone(), engine::lineage(info)));
         }
         if let Some((newest, lineage)) = retained.last() {
-            self.examine_keys(when, newest, lineage).await;
+            if !self.examine_keys(when, newest, lineage).await {
+                return None;
+            }
             self.examined = newest.lsn.get();
         }
-        retained
+        Some(retained)
     }
 
     async fn is_gone(&self, history: &History, info: &CheckpointInfo) -> bool {
@@ -264,11 +277,16 @@ impl Scene {
         now.len() >= RETAINED && !now.iter().any(|one| one.sequence == info.sequence)
     }
 
-    /// A key module that knows nothing but the newest checkpoint has the key in force that its leader had.
-    async fn examine_keys(&self, when: &str, newest: &CheckpointInfo, lineage: &Lineage) {
+    /// A key module that knows nothing but the newest checkpoint has the key in force that its leader had. False if there is a newer one than `newest` now.
+    async fn examine_keys(&self, when: &str, newest: &CheckpointInfo, lineage: &Lineage) -> bool {
         let volume = self.store.volume().await.unwrap();
-        let loaded = History::new(volume.clone()).load_keys().await;
+        let history = History::new(volume.clone());
+        let loaded = history.load_keys().await;
         let key = engine::in_force(&volume.keys).await.unwrap();
+        let now = history.list().await.unwrap_or_else(|fault| self.fail(&format!("{when}: {fault:?}")));
+        if now.last().is_some_and(|now| now.sequence > newest.sequence) {
+            return false;
+        }
         match (&loaded, key) {
             (Ok(Some(lsn)), Some(key)) if *lsn == newest.kek_lsn => {
                 if let Some(Some(acknowledged)) = self.begun.get(lineage)
@@ -281,6 +299,7 @@ impl Scene {
                 self.fail(&format!("{when}: {newest:?} has loaded the keys at {loaded:?}, and {key:?} is in force"))
             }
         }
+        true
     }
 
     async fn inspect(&self, when: &str) {

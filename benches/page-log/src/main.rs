@@ -22,7 +22,8 @@ Usage: cargo run --release -- [--quick] [--json] [--only PART]... [--scratch DIR
   --quick        sizes so small that the numbers mean nothing: shows that everything works
   --json         one object, for programs
   --only PART    local: ingest against SQLite, LMDB and SlateDB in a directory
-                 far:   ingest and cold gets against SlateDB behind 30 ms of latency
+                 far:   ingest against SlateDB, and bare upload, behind 30 ms of latency
+                 cold:  gets with nothing in memory against SlateDB behind the same
                  warm:  gets from memory against SlateDB
   --scratch DIR  where files are made, on a real disk for real numbers [default: TMPDIR]
 ";

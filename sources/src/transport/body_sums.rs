@@ -8,6 +8,7 @@
 //!
 //! The slow two leave the async thread for bodies larger than [`INLINE`].
 
+use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 
 use aws_lc_rs::digest;
@@ -28,12 +29,15 @@ pub(super) struct BodySums {
     pieces: Vec<Bytes>,
     sha256: OnceCell<[u8; 32]>,
     md5: OnceCell<[u8; 16]>,
+    crc32c: OnceLock<u32>,
+    crc64: OnceLock<u64>,
 }
 
 impl BodySums {
     /// Of `body`; nothing is computed yet, and nothing copied.
     pub(super) fn new(body: &HttpRequestBody) -> Self {
-        Self { pieces: pieces(body), sha256: OnceCell::new(), md5: OnceCell::new() }
+        let (sha256, md5) = (OnceCell::new(), OnceCell::new());
+        Self { pieces: pieces(body), sha256, md5, crc32c: OnceLock::new(), crc64: OnceLock::new() }
     }
 
     /// Bytes of the body.
@@ -70,15 +74,19 @@ impl BodySums {
 
     /// CRC32C in base64 of its four bytes, the highest first, as `x-goog-hash` has it.
     pub(super) fn crc32c_base64(&self) -> String {
-        let sum = self.pieces.iter().fold(0, |sum, piece| crc32c::crc32c_append(sum, piece));
+        let compute = || self.pieces.iter().fold(0, |sum, piece| crc32c::crc32c_append(sum, piece));
+        let sum = self.crc32c.get_or_init(compute);
         BASE64_STANDARD.encode(sum.to_be_bytes())
     }
 
     /// CRC64 (NVME's polynomial) in base64 of its eight bytes, the lowest first, as `x-ms-content-crc64` has it.
     pub(super) fn crc64_base64(&self) -> String {
-        let mut context = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
-        self.pieces.iter().for_each(|piece| context.update(piece));
-        BASE64_STANDARD.encode(context.finalize().to_le_bytes())
+        let compute = || {
+            let mut context = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
+            self.pieces.iter().for_each(|piece| context.update(piece));
+            context.finalize()
+        };
+        BASE64_STANDARD.encode(self.crc64.get_or_init(compute).to_le_bytes())
     }
 
     /// Runs `compute` over the body, elsewhere if it is large.

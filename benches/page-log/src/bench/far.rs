@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::{ClientOptions, ObjectStore};
+use object_store::path::Path;
+use object_store::{ClientOptions, ObjectStore, PutMode, PutPayload};
 use plastron::BucketOptions;
 use plastron::page_log::PageLogOptions;
 use plastron_localstack::{Fault, FaultProxy, GcsServer, Rule};
@@ -15,10 +17,11 @@ use serde_json::json;
 
 use super::Amount;
 use super::meter::Meter;
-use super::pairs::Pairs;
+use super::pairs::{Pairs, Work};
 use super::row::{Goal, Row, Unit};
 use super::slate::Slate;
 use super::workload::{self, AtLsn, LARGE_PAGE, Latest, ReadPages, SMALL_PAGE, Written};
+use crate::context::Stopwatch;
 use crate::failure::{Failure, Result};
 
 /// What every request waits, milliseconds: always the first, and up to the second more.
@@ -69,27 +72,22 @@ impl Far {
     }
 }
 
-/// All rows.
-pub(super) async fn rows(amount: Amount, meter: &Meter) -> Result<Vec<Row>> {
+/// Rows of what is written.
+pub(super) async fn ingest_rows(amount: Amount, meter: &Meter) -> Result<Vec<Row>> {
     let far = Far::start().await?;
-    let mut rows = vec![ingest(&far, amount, meter).await?];
-    rows.extend(cold(&far, amount, meter).await?);
-    Ok(rows)
-}
-
-async fn ingest(far: &Far, amount: Amount, meter: &Meter) -> Result<Row> {
+    let pages = workload::pages(amount.far, LARGE_PAGE, 1);
     let title = format!("ingest 16 KiB behind {LATENCY_MS} ms");
     meter.row(&title);
-    let pages = workload::pages(amount.far, LARGE_PAGE, 1);
+    let ours = async |pair: usize| {
+        let written = far.create(&format!("ingest-{pair}")).await?;
+        let work = written.ingest(&pages, pages.len()).await?;
+        written.remove().await?;
+        Ok(work)
+    };
     let pairs = Pairs::run(
         amount.plan(),
         meter,
-        async |pair| {
-            let written = far.create(&format!("ingest-{pair}")).await?;
-            let work = written.ingest(&pages, pages.len()).await?;
-            written.remove().await?;
-            Ok(work)
-        },
+        ours,
         async |pair| {
             let prefix = format!("slate-{pair}");
             let slate = Slate::open(&prefix, far.object_store()?).await?;
@@ -101,10 +99,34 @@ async fn ingest(far: &Far, amount: Amount, meter: &Meter) -> Result<Row> {
         },
     )
     .await?;
-    Ok(Row::compared(title, "gcs", Unit::MibPerSecond, &pairs, "SlateDB", Goal::Ratio(3.0)))
+    let slate = Row::compared(title.clone(), "gcs", Unit::MibPerSecond, &pairs, "SlateDB", Goal::Ratio(3.0));
+    let pairs = Pairs::run(amount.plan(), meter, ours, async |pair| bare(&far, &pages, pair).await).await?;
+    let bare = Row::compared(title, "gcs", Unit::MibPerSecond, &pairs, "bare upload", Goal::Ratio(0.6));
+    Ok(vec![slate, bare])
 }
 
-async fn cold(far: &Far, amount: Amount, meter: &Meter) -> Result<Vec<Row>> {
+/// The same bytes in objects of a segment's size, all at once, with nothing done to them: what the line and the server allow.
+async fn bare(far: &Far, pages: &[Bytes], pair: usize) -> Result<Work> {
+    let store = far.object_store()?;
+    let objects = pages.chunks(PageLogOptions::new().segment_size as usize / LARGE_PAGE);
+    let objects: Vec<_> = objects.map(|pages| PutPayload::from_iter(pages.iter().cloned())).collect();
+    let watch = Stopwatch::start();
+    let name = |number: usize| Path::from(format!("bare-{pair}/{number}"));
+    let puts = objects.into_iter().enumerate().map(|(number, payload)| {
+        let (store, name) = (Arc::clone(&store), name(number));
+        tokio::spawn(async move { store.put_opts(&name, payload, PutMode::Create.into()).await })
+    });
+    for put in futures::future::join_all(puts).await {
+        put.map_err(|error| Failure::other(error.to_string()))??;
+    }
+    let work = workload::mib(pages, watch.elapsed());
+    workload::clear(&workload::bucket(&far.options()?, &format!("bare-{pair}")).await?).await?;
+    Ok(work)
+}
+
+/// Rows of what is read with nothing in memory.
+pub(super) async fn cold_rows(amount: Amount, meter: &Meter) -> Result<Vec<Row>> {
+    let far = &Far::start().await?;
     let pages = workload::pages(amount.read, SMALL_PAGE, 2);
     let written = far.create("cold-log").await?;
     let lsns = written.put(&pages, pages.len()).await?;
@@ -143,6 +165,6 @@ async fn get<R: ReadPages>(
     pages: &[bytes::Bytes],
     amount: Amount,
     pair: usize,
-) -> Result<super::pairs::Work> {
+) -> Result<Work> {
     workload::read_at_random(Arc::new(reader), pages, 1, amount.cold, pair as u64).await
 }

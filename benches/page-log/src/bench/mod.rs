@@ -59,7 +59,7 @@ struct Amount {
 }
 
 const FULL: Amount =
-    Amount { local: 8_000, far: 8_000, commit: 1_000, read: 8 << 10, warm: 1 << 18, cold: 200, pairs: 5 };
+    Amount { local: 8_000, far: 32_000, commit: 1_000, read: 8 << 10, warm: 1 << 18, cold: 200, pairs: 5 };
 const QUICK: Amount = Amount { local: 64, far: 64, commit: 16, read: 256, warm: 1 << 10, cold: 8, pairs: 1 };
 
 impl Amount {
@@ -83,7 +83,10 @@ pub(crate) async fn run(plan: Plan) -> Result<String> {
         rows.extend(Box::pin(warm::rows(scratch.path(), amount, &meter)).await?);
     }
     if wants("far") {
-        rows.extend(Box::pin(far::rows(amount, &meter)).await?);
+        rows.extend(Box::pin(far::ingest_rows(amount, &meter)).await?);
+    }
+    if wants("cold") {
+        rows.extend(Box::pin(far::cold_rows(amount, &meter)).await?);
     }
     if plan.json {
         let rows: Vec<_> = rows.iter().map(Row::record).collect();
