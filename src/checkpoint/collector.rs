@@ -8,7 +8,8 @@
 //! 4. Turtles that it does not keep, and that were superseded for longer than the window, are removed.
 //! 5. Pins are read after that. Whoever pins a checkpoint looks for its turtle afterwards: if it is still there, its pin is seen here; if
 //!    not, the reader gives up. A pin carries its turtle, so what it holds is known.
-//! 6. Turtles that have appeared since 1 are read: a restore brings an old checkpoint back, and gives up its pin when it has.
+//! 6. Turtles that have appeared since 1 are read: a restore brings an old checkpoint back, and gives up its pin when it has. Until it has, or somebody else
+//!    leads, that pin has no lease: its turtle may be created long after it was asked for.
 //! 7. Candidates that none of these reaches, and that are older than the window, are removed.
 //!
 //! Every step that fails leaves garbage, never a hole; the next collection goes on.
@@ -27,7 +28,7 @@ use super::CheckpointFault;
 use super::collector_report::CollectorReport;
 use super::kek;
 use super::listing::{Listed, list};
-use super::pins::Pins;
+use super::pins::{Pins, is_there};
 use super::published::Published;
 use super::volume::Volume;
 use crate::page_log::{InUse, LogObject, Lsn, Reach};
@@ -117,7 +118,7 @@ impl Collector {
                 report.count(name, size);
             }
         }
-        let pins = Pins::read(&self.volume, self.volume.retention.window).await?;
+        let pins = Pins::read(&self.volume, self.volume.retention.window).await?.overtaken_by(newest.version.epoch);
         for found in &pins.held {
             match marked.add(&self.volume, &found.published).await {
                 Err(fault) if fault.kind() == ErrorKind::NotFound && found.pin.lease().is_some() => {
@@ -168,6 +169,16 @@ impl Collector {
         Ok(removed)
     }
 
+    /// Marks what an older turtle reaches. False if another collector has removed it, and what it named, meanwhile.
+    async fn mark(&self, published: &Published, marked: &mut Marked) -> Result<bool, CheckpointFault> {
+        match marked.add(&self.volume, published).await {
+            Err(fault) if fault.kind() == ErrorKind::NotFound && !is_there(&self.volume, published.version).await? => {
+                Ok(false)
+            }
+            added => added.map(|()| true),
+        }
+    }
+
     /// Marks what turtles reach that have appeared since `newest` was read.
     async fn mark_news(&self, newest: &Published, marked: &mut Marked) -> Result<(), CheckpointFault> {
         let turtles: Vec<ListedTurtle> = self.volume.turtles.turtles().try_collect().await?;
@@ -175,7 +186,7 @@ impl Collector {
         let mut read = self.volume.turtles.read_back(&turtles, READS_AT_ONCE).take(news);
         while let Some((_, read)) = read.next().await {
             match read {
-                Ok(Some(found)) => marked.add(&self.volume, &Published::of(&found)?).await?,
+                Ok(Some(found)) => drop(self.mark(&Published::of(&found)?, marked).await?),
                 Ok(None) => {}
                 // Superseded for longer than the window, and removed meanwhile by another collector.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -249,9 +260,12 @@ impl Collector {
             match self.read(&mut reads, turtle.sequence).await {
                 Ok(Some(found)) => {
                     let published = Published::of(&found)?;
-                    marked.add(&self.volume, &published).await?;
-                    marked.retained += 1;
-                    checkpoints.insert(published.turtle.checkpoint_lsn);
+                    if self.mark(&published, marked).await? {
+                        marked.retained += 1;
+                        checkpoints.insert(published.turtle.checkpoint_lsn);
+                    } else if !recent {
+                        past.push(turtle.clone());
+                    }
                 }
                 // Opened, and never written to; nothing hangs on it.
                 Ok(None) => {}

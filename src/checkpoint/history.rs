@@ -99,21 +99,33 @@ impl History {
     /// after it stays in the history as long as retention keeps it.
     ///
     /// # Errors
-    /// `NotFound` for a checkpoint that is not retained; `Unauthorized` for keys that don't open it; `Corrupt`; those of bucket and registry.
-    /// Nobody was fenced then, unless the error is the registry's.
+    /// `NotFound` for a checkpoint that is not retained, or was removed while this process slept; `Unauthorized` for keys that don't open it; `Corrupt`;
+    /// those of bucket and registry. Nobody was fenced then, unless the error is the registry's or came after the registry was asked; after `Unavailable` it may be published yet.
     pub async fn restore(&self, sequence: u64) -> Result<CheckpointInfo, CheckpointFault> {
         let published = self.require(sequence).await?;
         let pin = HeldPin::take(&self.volume, &published).await?;
-        let restored = async {
-            Kek::load(&self.volume, &published.turtle, None).await?;
-            let mut leadership = Leadership::open(Arc::clone(&self.volume.registry), &self.volume.owner).await?;
-            let version = leadership.publish(published.content.clone()).await?;
-            tracing::info!(volume = %self.volume.address(), from = sequence, turtle = version.sequence, "restored a checkpoint");
-            Ok::<_, CheckpointFault>(CheckpointInfo::of(version, &published.turtle))
+        let mut leadership = match self.take_over(&published).await {
+            Ok(leadership) => leadership,
+            Err(fault) => {
+                pin.release().await;
+                return Err(fault);
+            }
         };
-        let restored = restored.await;
-        pin.release().await;
-        restored
+        let pin = pin.hold_for(&published, leadership.epoch()).await?;
+        match leadership.publish(published.content.clone()).await {
+            Ok(version) => {
+                pin.release().await;
+                tracing::info!(volume = %self.volume.address(), from = sequence, turtle = version.sequence, "restored a checkpoint");
+                Ok(CheckpointInfo::of(version, &published.turtle))
+            }
+            // The pin stays: it may be published yet, and nothing else would hold then what it brings back.
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn take_over(&self, published: &Published) -> Result<Leadership, CheckpointFault> {
+        Kek::load(&self.volume, &published.turtle, None).await?;
+        Ok(Leadership::open(Arc::clone(&self.volume.registry), &self.volume.owner).await?)
     }
 
     /// Makes a database of its own out of a checkpoint, under another prefix of the same bucket, without copying anything: it shares all

@@ -1,8 +1,8 @@
 //! Pins that are held, and pins that are found.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -19,6 +19,8 @@ use super::volume::Volume;
 
 /// Times that a pin's renewals are listed because it was renewed between being listed and being read.
 const MAX_LISTINGS: u32 = 8;
+/// How the owner of a pin is called that holds what somebody brings back; the epoch of that leader follows.
+const RESTORE_OWNER: &str = "restore ";
 /// Pins that are read at once.
 const READ_AT_ONCE: usize = 16;
 
@@ -31,7 +33,17 @@ pub(crate) struct HeldPin {
     volume: Volume,
     id: u128,
     renewal: Arc<AtomicU64>,
+    unbroken: Unbroken,
     renewing: JoinHandle<()>,
+}
+
+/// When the create of the last pin began that is known to have held without a gap.
+type Unbroken = Arc<Mutex<Moment>>;
+/// Monotonic time, and the calendar's.
+type Moment = (Duration, SystemTime);
+
+fn lock(unbroken: &Unbroken) -> std::sync::MutexGuard<'_, Moment> {
+    unbroken.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for HeldPin {
@@ -53,8 +65,9 @@ impl HeldPin {
         let renewal = Arc::new(AtomicU64::new(pin.name.renewal));
         let id = pin.name.id;
         let version = published.version;
-        let renewing = tokio::spawn(renew(volume.clone(), pin, version, Arc::clone(&renewal), begun));
-        let held = Self { volume: volume.clone(), id, renewal, renewing };
+        let unbroken = Arc::new(Mutex::new(begun));
+        let renewing = tokio::spawn(renew(volume.clone(), pin, version, Arc::clone(&renewal), Arc::clone(&unbroken)));
+        let held = Self { volume: volume.clone(), id, renewal, unbroken, renewing };
         match is_there(volume, version).await {
             Ok(true) => Ok(held),
             Ok(false) => {
@@ -75,6 +88,27 @@ impl HeldPin {
         self.renewing.is_finished()
     }
 
+    /// Has it hold without a lease for as long as the leader of `epoch` is the last, who is about to publish `published`: a create of its may be done
+    /// hours after it was asked for, but not after somebody has taken over.
+    ///
+    /// # Errors
+    /// [`CheckpointFault::Gone`] if it has not held all the time until then, and the turtle is gone; those of the bucket.
+    pub(crate) async fn hold_for(self, published: &Published, epoch: u64) -> Result<RestorePin, CheckpointFault> {
+        let volume = self.volume.clone();
+        let mut pin = new_pin(&volume, published, 0, format!("{RESTORE_OWNER}{epoch}").into());
+        pin.name = self.successor();
+        volume.put_pin(&pin).await?;
+        let restore = RestorePin { volume, name: pin.name };
+        // Whoever listed pins before it was there has seen a lease that was not over; or the turtle, which goes before what it names.
+        let held = !self.is_lost() && !is_over(&self.volume, *lock(&self.unbroken));
+        if held || is_there(&self.volume, published.version).await? {
+            self.release().await;
+            return Ok(restore);
+        }
+        restore.release().await;
+        Err(CheckpointFault::Gone { sequence: published.version.sequence })
+    }
+
     /// Gives it up at once. What can't be removed holds for the rest of its lease.
     pub(crate) async fn release(self) {
         self.renewing.abort();
@@ -85,20 +119,34 @@ impl HeldPin {
     }
 }
 
+/// A pin without a lease. Dropped, it holds until somebody else leads, and is garbage then.
+#[derive(Debug)]
+pub(crate) struct RestorePin {
+    volume: Volume,
+    name: PinName,
+}
+
+impl RestorePin {
+    /// Gives it up at once.
+    pub(crate) async fn release(self) {
+        remove(&self.volume, self.name).await;
+    }
+}
+
 /// Monotonic time, and the calendar's, which goes on while a machine sleeps.
-fn now(volume: &Volume) -> (Duration, SystemTime) {
+fn now(volume: &Volume) -> Moment {
     (volume.clock().monotonic(), volume.clock().wall())
 }
 
 /// Whether the lease of a pin that began to be created at `begun` may be over.
-fn is_over(volume: &Volume, begun: (Duration, SystemTime)) -> bool {
+fn is_over(volume: &Volume, begun: Moment) -> bool {
     let (monotonic, wall) = now(volume);
     let lease = volume.retention.lease;
     monotonic.saturating_sub(begun.0) >= lease || wall.duration_since(begun.1).is_ok_and(|since| since >= lease)
 }
 
 /// Whether the turtle of that version is there and part of the history.
-async fn is_there(volume: &Volume, version: Version) -> Result<bool, CheckpointFault> {
+pub(super) async fn is_there(volume: &Volume, version: Version) -> Result<bool, CheckpointFault> {
     match volume.turtles.turtle(version.sequence).await {
         Ok(found) => Ok(found.is_some_and(|found| found.version == version)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
@@ -106,15 +154,10 @@ async fn is_there(volume: &Volume, version: Version) -> Result<bool, CheckpointF
     }
 }
 
-/// Renews `pin`, whose last create began at `begun`, until nothing is left that it could hold.
-async fn renew(
-    volume: Volume,
-    mut pin: Pin,
-    version: Version,
-    held: Arc<AtomicU64>,
-    mut begun: (Duration, SystemTime),
-) {
+/// Renews `pin` until nothing is left that it could hold.
+async fn renew(volume: Volume, mut pin: Pin, version: Version, held: Arc<AtomicU64>, unbroken: Unbroken) {
     let lease = volume.retention.lease;
+    let mut begun = *lock(&unbroken);
     let mut wait = lease / 3;
     // Whether the lease has been over since the turtle was seen.
     let mut lapsed = false;
@@ -149,6 +192,7 @@ async fn renew(
                 }
             }
         }
+        *lock(&unbroken) = begun;
         wait = lease / 3;
     }
 }
@@ -180,6 +224,16 @@ async fn remove(volume: &Volume, name: PinName) {
 pub(crate) struct FoundPin {
     pub(crate) pin: Pin,
     pub(crate) published: Published,
+    /// Bytes of its object.
+    size: u64,
+}
+
+impl FoundPin {
+    /// Whether it holds what a leader before that of `epoch` was about to bring back, which can't be any more.
+    fn is_overtaken(&self, epoch: u64) -> bool {
+        let of = self.pin.owner.strip_prefix(RESTORE_OWNER).and_then(|of| of.parse::<u64>().ok());
+        self.pin.lease().is_none() && of.is_some_and(|of| of < epoch)
+    }
 }
 
 /// The pins that are there.
@@ -217,6 +271,15 @@ impl Pins {
             pins.past.extend(found.past);
         }
         Ok(pins)
+    }
+
+    /// Those that hold nothing any more since the leader of `epoch` has taken over are past.
+    pub(crate) fn overtaken_by(mut self, epoch: u64) -> Self {
+        let (over, held) = self.held.into_iter().partition(|found| found.is_overtaken(epoch));
+        self.held = held;
+        let over: Vec<FoundPin> = over;
+        self.past.extend(over.into_iter().map(|found| (found.pin.name.object_name(), found.size)));
+        self
     }
 
     /// What has become of one pin that was listed: it holds, it is over, or it was released and is nothing.
@@ -259,7 +322,7 @@ impl Pins {
             // Only the sequence of the version is known, and only that is needed.
             let version = Version { sequence: pin.sequence, epoch: 0, checksum: 0 };
             let published = Published::decode(version, &pin.turtle)?;
-            pins.held.push(FoundPin { pin, published });
+            pins.held.push(FoundPin { pin, published, size });
             return Ok(pins);
         }
         let object = listed.0.object_name();
