@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::journal::{Header, JournalFile, JournalState, REMEDY, replay};
 use super::record::Record;
 use super::tables::Instance;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Fault, Result};
 
 /// What is to be written to the database before anything else.
 #[derive(Debug, Default)]
@@ -71,10 +71,8 @@ fn whose(instance: &Instance, state: JournalState, number: usize, image: &[u8]) 
 
 /// What the journal has above what the database contains.
 fn newer(state: JournalState, files: &[JournalFile; 2], images: &[Vec<u8>; 2]) -> Result<Found> {
-    let refuse = |number: usize, fault: Fault| {
-        let file = files.get(number);
-        file.map_or_else(|| Error::new("open", "the journal", Fault::Invalid(String::new())), |file| file.refuse(fault))
-    };
+    let [first, second] = files;
+    let refuse = |number: usize, fault: Fault| if number == 0 { first } else { second }.refuse(fault);
     let [one, two] = images;
     let entries = replay([one, two], state.generation, state.base, state.contained);
     let mut found = Found { records: HashMap::new(), last: state.contained };
