@@ -70,7 +70,7 @@ pub fn journal(bytes: &[u8]) -> bool {
     sum(&mut first, BLOCK_BYTES - 4);
     let rising = |images: [&[u8]; 2]| {
         replay(images, GENERATION, 0, 1)
-            .map_or(true, |found| found.iter().zip(2..).all(|((_, _, frame), sequence)| frame.sequence == sequence))
+            .map_or(true, |found| found.iter().zip(2..).all(|(place, sequence)| place.frame.sequence == sequence))
     };
     let (front, back) = plain.split_at(plain.len() / 2);
     let behind = [first.as_slice(), one.as_slice()].concat();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::journal::{Header, JournalFile, JournalState, REMEDY, replay};
+use super::journal::{Header, JournalFile, JournalState, Place, REMEDY, replay};
 use super::record::Record;
 use super::tables::Instance;
 use crate::error::{Fault, Result};
@@ -76,7 +76,7 @@ fn newer(state: JournalState, files: &[JournalFile; 2], images: &[Vec<u8>; 2]) -
     let [one, two] = images;
     let entries = replay([one, two], state.generation, state.base, state.contained);
     let mut found = Found { records: HashMap::new(), last: state.contained };
-    for (number, offset, frame) in entries.map_err(|(number, fault)| refuse(number, fault))? {
+    for Place { number, offset, frame } in entries.map_err(|(number, fault)| refuse(number, fault))? {
         let corrupt = |fault: Fault| match fault {
             Fault::Corrupt { offset: inner, check } => refuse(
                 number,

@@ -94,6 +94,9 @@ impl EntryWriter {
     }
 }
 
+/// A key and its record.
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// An entry whose checksums are right.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame<'a> {
@@ -131,7 +134,7 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     /// `Corrupt`, counted from the beginning of the entry: its checksum is right, so this was written so.
-    pub(crate) fn records(&self) -> Result<Vec<(&'a [u8], &'a [u8])>, Fault> {
+    pub(crate) fn records(&self) -> Result<Vec<Pair<'a>>, Fault> {
         let end = self.bytes.len().saturating_sub(SUM_BYTES);
         let (mut at, mut records) = (HEADER_BYTES, Vec::new());
         let cut = |at: usize| Fault::corrupt(at, "a record of the journal's entry is cut off");

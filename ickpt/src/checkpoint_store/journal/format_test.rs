@@ -43,7 +43,7 @@ fn file(number: u8, entries: &[Vec<u8>]) -> Vec<u8> {
 
 fn sequences(images: [&[u8]; 2], base: u64, contained: u64) -> Result<Vec<u64>, (usize, Fault)> {
     let found = replay(images, GENERATION, base, contained)?;
-    Ok(found.into_iter().map(|(_, _, frame)| frame.sequence).collect())
+    Ok(found.into_iter().map(|place| place.frame.sequence).collect())
 }
 
 #[test]
@@ -58,10 +58,10 @@ fn golden_journal() {
     let golden = std::fs::read(&path).unwrap();
     assert_eq!(Header::decode(&golden).unwrap(), header(1));
     let found = replay([&[], &golden], GENERATION, 7, 7).unwrap();
-    let places: Vec<_> = found.iter().map(|(number, offset, frame)| (*number, *offset, frame.sequence)).collect();
+    let places: Vec<_> = found.iter().map(|place| (place.number, place.offset, place.frame.sequence)).collect();
     assert_eq!(places, [(1, BLOCK_BYTES, 8), (1, 2 * BLOCK_BYTES, 9)]);
-    for ((_, _, frame), records) in found.iter().zip(records) {
-        assert_eq!(frame.records().unwrap(), records);
+    for (place, records) in found.iter().zip(records) {
+        assert_eq!(place.frame.records().unwrap(), records);
     }
     assert!(golden == written, "it is written the same");
 }

@@ -30,9 +30,9 @@ pub(crate) use entry::{BLOCK_BYTES, EntryWriter, Frame, Generation};
 #[cfg(feature = "service")]
 pub(super) use file::JournalFile;
 pub(crate) use header::Header;
-#[cfg(feature = "service")]
-pub(super) use replay::REMEDY;
 pub(crate) use replay::replay;
+#[cfg(feature = "service")]
+pub(super) use replay::{Place, REMEDY};
 #[cfg(feature = "service")]
 pub(super) use state::JournalState;
 #[cfg(feature = "service")]

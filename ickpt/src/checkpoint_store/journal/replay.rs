@@ -11,12 +11,12 @@ use crate::error::Fault;
 pub(crate) const REMEDY: &str =
     "what was acknowledged may be missing; put the folder aside, start with a new one and reseed it";
 
-/// Where an entry lies: which file, and where in it.
+/// Where an entry lies: in which file, and at which byte of it.
 #[derive(Debug, Clone, Copy)]
-struct Place<'a> {
-    number: usize,
-    offset: usize,
-    frame: Frame<'a>,
+pub(crate) struct Place<'a> {
+    pub(crate) number: usize,
+    pub(crate) offset: usize,
+    pub(crate) frame: Frame<'a>,
 }
 
 /// The entries above sequence `contained`, in order; they begin there since `base`.
@@ -28,7 +28,7 @@ pub(crate) fn replay<'a>(
     generation: Generation,
     base: u64,
     contained: u64,
-) -> Result<Vec<(usize, usize, Frame<'a>)>, (usize, Fault)> {
+) -> Result<Vec<Place<'a>>, (usize, Fault)> {
     let mut all: Vec<Place<'a>> = Vec::new();
     for (number, image) in images.into_iter().enumerate() {
         let mut offset = BLOCK_BYTES;
@@ -62,5 +62,5 @@ pub(crate) fn replay<'a>(
         let check = format!("entry {contained} is in the database, and the journal is older: {REMEDY}");
         return Err((0, Fault::corrupt(BLOCK_BYTES, check)));
     }
-    Ok(newer.into_iter().map(|Place { number, offset, frame }| (number, offset, frame)).collect())
+    Ok(newer)
 }
