@@ -106,6 +106,31 @@ fn a_batch_may_be_longer_than_a_turn() {
     }
 }
 
+/// A second sync that succeeds says nothing of what the first one did not write.
+#[test]
+fn after_a_write_or_a_sync_failed_nothing_is_taken() {
+    for granted in 0..2 {
+        let disks = Disks::holding(Image::default(), None);
+        let database = disks.open(BLOCKS).unwrap();
+        write(&database, 1);
+        disks.grant(granted);
+        let number = 2_u64.to_le_bytes();
+        let failed = || database.write([(number.as_slice(), &record(2, 100))]).unwrap_err();
+        assert!(matches!(failed().fault(), crate::Fault::Io(_)));
+        disks.grant(u64::MAX);
+        let error = failed();
+        assert!(
+            error.kind() == ErrorKind::Unavailable && error.to_string().contains("an earlier write failed"),
+            "{error}"
+        );
+        assert!(has(&database, 1));
+        assert_eq!(database.read(&number).unwrap(), None, "nobody sees what was not acknowledged");
+        drop(database);
+        let database = Disks::holding(disks.image(), None).open(BLOCKS).unwrap();
+        assert!(has(&database, 1));
+    }
+}
+
 fn open(folder: &Path) -> crate::Result<Database> {
     Database::open(folder, CACHE_BYTES)
 }

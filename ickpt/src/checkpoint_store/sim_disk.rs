@@ -26,7 +26,7 @@ impl Dice {
 #[derive(Debug)]
 struct Power {
     requests: AtomicU64,
-    cut_at: Option<u64>,
+    cut_at: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +57,7 @@ pub(super) struct Disks {
 impl Disks {
     /// With the power cut after so many requests.
     pub(super) fn holding(image: Image, cut_at: Option<u64>) -> Self {
-        let power = Arc::new(Power { requests: AtomicU64::new(0), cut_at });
+        let power = Arc::new(Power { requests: AtomicU64::new(0), cut_at: AtomicU64::new(cut_at.unwrap_or(u64::MAX)) });
         let disks = image.map(|bytes| {
             let state = State { synced: bytes.clone(), current: bytes, ..State::default() };
             Disk { state: Arc::new(Mutex::new(state)), power: Arc::clone(&power) }
@@ -74,6 +74,11 @@ impl Disks {
     /// The database's own file.
     pub(super) fn tables(&self) -> Disk {
         self.disks[0].clone()
+    }
+
+    /// So many more requests are granted.
+    pub(super) fn grant(&self, requests: u64) {
+        self.power.cut_at.store(self.requests().saturating_add(requests), SeqCst);
     }
 
     pub(super) fn requests(&self) -> u64 {
@@ -110,11 +115,7 @@ impl Disk {
 
     fn request(&self) -> io::Result<()> {
         let number = self.power.requests.fetch_add(1, SeqCst);
-        if self.power.cut_at.is_some_and(|cut| number >= cut) {
-            Err(io::Error::other("the power is cut"))
-        } else {
-            Ok(())
-        }
+        if number >= self.power.cut_at.load(SeqCst) { Err(io::Error::other("the power is cut")) } else { Ok(()) }
     }
 }
 
