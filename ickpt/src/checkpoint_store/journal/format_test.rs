@@ -169,4 +169,40 @@ proptest! {
             records.push(record);
         }
     }
+
+    /// Whatever is damaged: what is found is what was written, from the first on, and nothing whole is behind what is not found.
+    #[test]
+    fn damage_is_found_or_is_at_the_end(
+        count in 1_u64..8,
+        damage in prop::collection::vec((0_usize..2, BLOCK_BYTES..BLOCKS as usize * BLOCK_BYTES, 1_u8..), 0..6),
+    ) {
+        let all: Vec<_> = (1..=count).map(small).collect();
+        let (one, two) = all.split_at(all.len().min(4));
+        let mut files = [file(0, one), file(1, two)];
+        for (number, at, bits) in damage {
+            files[number][at] ^= bits;
+        }
+        let [one, two] = &files;
+        let block = |sequence: usize| {
+            let number = (sequence - 1) / 4;
+            let at = ((sequence - 1) % 4 + 1) * BLOCK_BYTES;
+            &files[number][at..at + BLOCK_BYTES]
+        };
+        let whole: Vec<_> = (1..=all.len()).map(|sequence| block(sequence) == all[sequence - 1]).collect();
+        let front = whole.iter().take_while(|whole| **whole).count();
+        let is_damaged = whole.iter().skip(front).any(|whole| *whole);
+        match sequences([one, two], 0, 0) {
+            Ok(found) => {
+                prop_assert!(!is_damaged);
+                prop_assert_eq!(found, (1..=front as u64).collect::<Vec<_>>());
+            }
+            Err((_, fault)) => prop_assert!(is_damaged && fault.kind() == ErrorKind::Corrupt),
+        }
+        prop_assert!(crate::fuzzing::journal(one) && crate::fuzzing::journal(&[one.as_slice(), two].concat()));
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..9000)) {
+        prop_assert!(crate::fuzzing::journal(&bytes));
+    }
 }
