@@ -88,6 +88,7 @@ impl EntryWriter {
     }
 
     /// Begins the next one.
+    #[cfg(any(test, feature = "service"))]
     pub(crate) fn clear(&mut self) {
         self.bytes.truncate(HEADER_BYTES);
         self.records = 0;
