@@ -77,16 +77,17 @@ fn a_later_version_is_unsupported() {
 fn the_fuzz_targets_pass_their_seeds() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
     let mut count = 0;
-    for target in ["ickpt_conf", "ickpt_texts", "ickpt_record"] {
+    for target in ["ickpt_conf", "ickpt_texts", "ickpt_record", "ickpt_journal"] {
         for entry in std::fs::read_dir(corpus.join(target)).unwrap() {
             let bytes = std::fs::read(entry.unwrap().path()).unwrap();
             count += 1;
             match target {
                 "ickpt_conf" => plastron_ickpt::fuzzing::conf(&String::from_utf8_lossy(&bytes)),
                 "ickpt_texts" => assert!(plastron_ickpt::fuzzing::texts(&bytes)),
-                _ => assert!(plastron_ickpt::fuzzing::record(&bytes)),
+                "ickpt_record" => assert!(plastron_ickpt::fuzzing::record(&bytes)),
+                _ => assert!(plastron_ickpt::fuzzing::journal(&bytes)),
             }
         }
     }
-    assert!(count >= 10, "{count}");
+    assert!(count >= 17, "{count}");
 }

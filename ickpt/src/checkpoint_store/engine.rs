@@ -1,19 +1,24 @@
-//! Calls decide, one at a time, on the threads they come from; one thread reads what is not known, and one writes.
+//! Calls decide, one at a time, on the threads they come from; one thread reads what is not known, one writes to the journal, and one moves from there to the database.
 //!
 //! The lock is held for a decision, which waits for nothing and nobody. All changes that came while the last batch was being written are the next batch, which is
-//! one transaction: so many commits share one wait for the disk, and what needs no disk does not wait for it, nor for another thread.
+//! one entry of the journal: so many commits share one wait for the disk, and what needs no disk does not wait for it, nor for another thread.
 //!
 //! If a write fails, what is on disk is not known any more: the process is aborted, and the restart finds out. So it is if a decision ends in the middle.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 use super::database::Database;
 use super::decisions::{Called, Decisions, Demand};
 use super::engine_options::EngineOptions;
 use super::record::Record;
+use crate::error::Result;
 use crate::refusal::{Reason, Refusal};
+
+/// How long a record may be in the journal alone: the last entry is the only one whose damage can't be told from its not having been written.
+const MOVE_EVERY: Duration = Duration::from_secs(5);
 
 /// What the engine has done, for `/metrics`.
 #[derive(Debug, Default)]
@@ -30,7 +35,7 @@ struct State {
     closed: bool,
 }
 
-/// The engine, shared by those who call and its two threads.
+/// The engine, shared by those who call and its three threads.
 #[derive(Debug)]
 pub(super) struct Engine {
     pub(super) counts: Counts,
@@ -49,25 +54,34 @@ impl Engine {
         }
     }
 
-    /// Starts both threads. The handle's ends after both have, and the database is closed.
+    /// Starts its threads. The handle's ends after all have, and the database has everything and is closed.
     ///
     /// # Errors
     /// If there can't be a thread.
     pub(super) fn start(self: &Arc<Self>, database: Database) -> std::io::Result<std::thread::JoinHandle<()>> {
         // Theirs alone: it is closed when they have ended, whoever else has the engine still.
-        let (database, this) = (Arc::new(database), Arc::clone(self));
-        let to_read = Arc::clone(&database);
-        let read =
-            std::thread::Builder::new().name("ickpt-reader".to_owned()).spawn(move || this.read_all(&to_read))?;
-        let this = Arc::clone(self);
-        let write = std::thread::Builder::new().name("ickpt-writer".to_owned()).spawn(move || {
-            this.write_all(&database);
-            if read.join().is_err() {
-                tracing::error!("the reader ended");
-            }
+        let database = Arc::new(database);
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let (this, to_read) = (Arc::clone(self), Arc::clone(&database));
+        let read = thread("ickpt-reader").spawn(move || this.read_all(&to_read))?;
+        let to_move = Arc::clone(&database);
+        let moves = thread("ickpt-mover").spawn(move || must(to_move.keep_moving(MOVE_EVERY)));
+        let (this, to_write) = (Arc::clone(self), Arc::clone(&database));
+        let write = moves.and_then(|moves| {
+            thread("ickpt-writer").spawn(move || {
+                this.write_all(&to_write);
+                to_write.stop_moving();
+                for (name, thread) in [("reader", read), ("mover", moves)] {
+                    if thread.join().is_err() {
+                        tracing::error!("the {name} ended");
+                    }
+                }
+                must(to_write.seal().and_then(|()| to_write.move_sealed()));
+            })
         });
         if write.is_err() {
             self.close();
+            database.stop_moving();
         }
         write
     }
@@ -156,11 +170,16 @@ impl Engine {
     }
 
     fn write(&self, database: &Database, changed: &HashMap<Vec<u8>, Record>) {
-        if let Err(error) = database.write(changed.iter().map(|(key, record)| (key.as_slice(), record))) {
-            tracing::error!(%error, "a write failed, so what is on disk is not known; the process ends, and its next start finds out");
-            std::process::abort();
-        }
+        must(database.write(changed.iter().map(|(key, record)| (key.as_slice(), record))));
         self.counts.transactions.fetch_add(1, Relaxed);
         self.counts.commits.fetch_add(changed.len() as u64, Relaxed);
+    }
+}
+
+/// A write that must not fail.
+fn must(written: Result<()>) {
+    if let Err(error) = written {
+        tracing::error!(%error, "a write failed, so what is on disk is not known; the process ends, and its next start finds out");
+        std::process::abort();
     }
 }

@@ -76,7 +76,7 @@ impl CheckpointStore {
         self.call(key, Demand::Commit { path }).await
     }
 
-    /// Records written, transactions that wrote them, and operations staged now.
+    /// Records written, batches in which they were, each synced once, and operations staged now.
     pub fn counts(&self) -> (u64, u64, u64) {
         let counts = &self.callers.0.counts;
         (counts.commits.load(Relaxed), counts.transactions.load(Relaxed), counts.staged.load(Relaxed))

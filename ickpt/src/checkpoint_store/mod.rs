@@ -8,6 +8,9 @@
 mod crash_test;
 #[cfg(feature = "service")]
 mod database;
+#[cfg(test)]
+#[cfg(feature = "service")]
+mod database_test;
 #[cfg(feature = "service")]
 mod decisions;
 #[cfg(feature = "service")]
@@ -19,14 +22,24 @@ mod engine;
 mod engine_options;
 #[cfg(feature = "service")]
 mod handle;
+mod journal;
 #[cfg(feature = "service")]
 mod known;
+#[cfg(feature = "service")]
+mod opening;
 mod record;
+#[cfg(test)]
+#[cfg(feature = "service")]
+mod sim_disk;
 #[cfg(feature = "service")]
 mod staging;
+#[cfg(feature = "service")]
+mod tables;
 mod transaction;
 #[cfg(test)]
 mod transaction_test;
+#[cfg(feature = "service")]
+mod unmoved;
 
 #[cfg(feature = "service")]
 pub use database::Database;
@@ -34,6 +47,7 @@ pub use database::Database;
 pub use engine_options::EngineOptions;
 #[cfg(feature = "service")]
 pub use handle::CheckpointStore;
+pub(crate) use journal::{BLOCK_BYTES, EntryWriter, Frame, Generation, Header, replay};
 #[cfg(feature = "service")]
 pub(crate) use record::MAX_PATH_BYTES;
 pub use record::{Content, LastCommit, Operation, Record};
