@@ -50,25 +50,31 @@ impl fmt::Debug for HttpInstanceOptions {
 
 /// One instance at one URL. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct HttpInstance {
-    origin: Arc<Origin>,
+pub struct HttpInstance(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    origin: Origin,
+    /// As it is sent.
+    storage_url: String,
     options: HttpInstanceOptions,
 }
 
 impl HttpInstance {
     /// The instance at `origin`.
     pub fn new(origin: Origin, options: HttpInstanceOptions) -> Self {
-        Self { origin: Arc::new(origin), options }
+        let storage_url = options.storage_url.to_string();
+        Self(Arc::new(Inner { origin, storage_url, options }))
     }
 
     fn request(&self, method: Method, path: &[u8]) -> http::request::Builder {
         let path = std::str::from_utf8(path).unwrap_or("/");
-        let mut token = http::HeaderValue::try_from(self.options.token.as_str());
+        let mut token = http::HeaderValue::try_from(self.0.options.token.as_str());
         if let Ok(token) = &mut token {
             token.set_sensitive(true);
         }
         let request = Request::builder().method(method).uri(path);
-        let request = request.header(names::STORAGE_URL, self.options.storage_url.to_string());
+        let request = request.header(names::STORAGE_URL, self.0.storage_url.as_str());
         match token {
             Ok(token) => request.header(names::AUTH_TOKEN, token),
             // An empty one is refused by the instance, in better words than ours.
@@ -77,7 +83,7 @@ impl HttpInstance {
     }
 
     fn send(&self, request: http::request::Builder, body: Bytes) -> BoxFuture<'static, Result<View, InstanceError>> {
-        let this = self.clone();
+        let this = Arc::clone(&self.0);
         Box::pin(async move {
             let unavailable = |what: String| InstanceError::Unavailable(what);
             let request = request.body(body).map_err(|error| unavailable(error.to_string()))?;
@@ -150,7 +156,7 @@ fn view(answer: Answer) -> Result<View, InstanceError> {
 
 impl Instance for HttpInstance {
     fn name(&self) -> String {
-        self.origin.to_string()
+        self.0.origin.to_string()
     }
 
     fn look(&self, fence: Option<Epoch>) -> BoxFuture<'static, Result<View, InstanceError>> {
