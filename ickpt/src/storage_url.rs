@@ -119,7 +119,10 @@ impl StorageUrl {
         if path.len() < 2 {
             return Err("it names no object".to_owned());
         }
-        let dotted = |segment: &str| matches!(segment.replace("%2e", ".").replace("%2E", ".").as_str(), "." | "..");
+        let dotted = |segment: &str| {
+            // As long as two dots, each of which may be written with three bytes.
+            segment.len() <= 6 && matches!(segment.replace("%2e", ".").replace("%2E", ".").as_str(), "." | "..")
+        };
         if path.split('/').any(dotted) {
             return Err("it has a segment '.' or '..'".to_owned());
         }

@@ -11,11 +11,14 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
-use http::Request;
+use http::{Request, Version};
 use plastron_ickpt::stand_in::{READER, StandIn};
 use plastron_ickpt::{HttpClient, HttpClientOptions, Origin, Service, client_config, client_config_with_identity};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use support::settings;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 struct Site {
     folder: tempfile::TempDir,
@@ -86,6 +89,59 @@ async fn tls_is_spoken_with_those_who_trust_it() {
     );
     let other = format!("https://localhost:{}", service.address().port());
     assert_eq!(status(trusting(Some(&site.path("ca.pem"))), &other, &url).await, None, "a certificate of another name");
+}
+
+#[tokio::test]
+async fn which_http_is_spoken_is_agreed_upon() {
+    let (site, folder) = (Site::new(), tempfile::tempdir().unwrap());
+    site.issue("s", "127.0.0.1");
+    let store = StandIn::start().await.unwrap();
+    let url = store.object("/v1/a", b"1");
+    let service = Service::new(settings(folder.path(), &store.origin(), &site.lines(""))).start().await.unwrap();
+    let version = async |address: std::net::SocketAddr, share_after, alpn: &[&str]| {
+        let mut config = (*trusting(Some(&site.path("ca.pem")))).clone();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let mut options = HttpClientOptions::new(std::sync::Arc::new(config));
+        options.share_after = share_after;
+        let request = Request::get("/").header("X-Storage-Url", &url).header("X-Auth-Token", READER);
+        let request = request.body(bytes::Bytes::new()).unwrap();
+        let origin = Origin::parse(&format!("https://{address}")).unwrap();
+        let answer = HttpClient::new(options).send(&origin, request, 1 << 16).await.unwrap();
+        assert_eq!(answer.status, 200);
+        answer.version
+    };
+    let address = service.address();
+    assert_eq!(version(address, None, &[]).await, Version::HTTP_11);
+    assert_eq!(version(address, None, &["http/1.1"]).await, Version::HTTP_11);
+    assert_eq!(version(address, Some(1), &[]).await, Version::HTTP_11, "a lone call");
+    assert_eq!(version(address, Some(0), &[]).await, Version::HTTP_2);
+
+    // An instance, or a proxy, that knows HTTP/1.1 alone: with a list of what it speaks, and with none.
+    for alpn in [vec![b"http/1.1".to_vec()], Vec::new()] {
+        let certificates = CertificateDer::pem_file_iter(site.path("s.pem")).unwrap().map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_file(site.path("s.key")).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into());
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let mut config = config.with_single_cert(certificates, key).unwrap();
+        config.alpn_protocols = alpn;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+        let server = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let mut stream = acceptor.accept(stream).await.unwrap();
+                let mut bytes = [0; 4096];
+                // The connection on which nothing was agreed upon is closed unused.
+                if stream.read(&mut bytes).await.is_ok_and(|length| length > 0) {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+                    return bytes.starts_with(b"GET / HTTP/1.1\r\n");
+                }
+            }
+        });
+        assert_eq!(version(address, Some(0), &[]).await, Version::HTTP_11);
+        assert!(server.await.unwrap());
+    }
 }
 
 #[tokio::test]

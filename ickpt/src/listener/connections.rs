@@ -20,9 +20,11 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::flowing::Flowing;
+use super::opening::Opened;
+use super::streams::http2;
 
 /// Bytes of a call's headers.
-const MAX_HEAD_BYTES: usize = 32 * 1024;
+pub(super) const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// Headers of a call.
 const MAX_HEADERS: usize = 64;
 /// How long calls may go on after the service is told to stop.
@@ -46,6 +48,8 @@ pub struct Serving {
     pub tls: Option<TlsAcceptor>,
     /// The most connections at once; who comes when all are taken waits in the machine's queue, which is bounded too.
     pub max_connections: usize,
+    /// The most calls at once on one connection, by HTTP/2; none to speak HTTP/1.1 only. Whoever answers sees to how many there are on all of them.
+    pub max_streams: Option<u32>,
     /// How long a peer can take for the handshake, and to begin a request and finish its headers. So idle connections end, too.
     pub head_timeout: Duration,
     /// How long a peer can take nothing of an answer that it is given.
@@ -100,7 +104,7 @@ where
 }
 
 /// Waits until the server is told to stop.
-async fn told(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn told(stop: &mut watch::Receiver<bool>) {
     // An error means that nobody is left who could tell: that is the end too.
     let _ = stop.wait_for(|stop| *stop).await.is_ok();
 }
@@ -116,18 +120,32 @@ where
     let mut peer = Peer { address, certified: false };
     // Beneath TLS, where it is seen what has really gone.
     let stream = Flowing::new(stream, serving.write_timeout, Arc::clone(&serving.clock));
-    let Some(acceptor) = serving.tls.clone() else { return http(stream, peer, serving, answer).await };
+    let Some(acceptor) = serving.tls.clone() else {
+        return match serving.max_streams {
+            None => http1(stream, peer, serving, answer).await,
+            Some(max_streams) => match tokio::time::timeout(serving.head_timeout, Opened::look(stream)).await {
+                Ok(Ok((true, stream))) => http2(stream, peer, serving, max_streams, answer).await,
+                Ok(Ok((false, stream))) => http1(stream, peer, serving, answer).await,
+                Ok(Err(error)) => tracing::debug!(%error, %address, "a connection ended before it began"),
+                Err(_) => tracing::debug!(%address, "nothing was asked"),
+            },
+        };
+    };
     match tokio::time::timeout(serving.head_timeout, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
-            peer.certified = stream.get_ref().1.peer_certificates().is_some_and(|shown| !shown.is_empty());
-            http(stream, peer, serving, answer).await;
+            let session = stream.get_ref().1;
+            peer.certified = session.peer_certificates().is_some_and(|shown| !shown.is_empty());
+            match serving.max_streams.filter(|_| session.alpn_protocol() == Some(b"h2")) {
+                Some(max_streams) => http2(stream, peer, serving, max_streams, answer).await,
+                None => http1(stream, peer, serving, answer).await,
+            }
         }
         Ok(Err(error)) => tracing::debug!(%error, %address, "no TLS came about"),
         Err(_) => tracing::debug!(%address, "TLS took too long"),
     }
 }
 
-async fn http<S, F, A, B>(stream: S, peer: Peer, serving: Serving, answer: A)
+async fn http1<S, F, A, B>(stream: S, peer: Peer, serving: Serving, answer: A)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     A: Fn(Peer, Request<Incoming>) -> F,

@@ -6,5 +6,7 @@
 
 mod connections;
 mod flowing;
+mod opening;
+mod streams;
 
 pub use connections::{Peer, Serving, serve};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{Method, Request};
+use http::{HeaderValue, Method, Request};
 use zeroize::Zeroizing;
 
 use super::instance::{Instance, InstanceError, View};
@@ -50,25 +50,35 @@ impl fmt::Debug for HttpInstanceOptions {
 
 /// One instance at one URL. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct HttpInstance {
-    origin: Arc<Origin>,
+pub struct HttpInstance(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    origin: Origin,
+    /// As it is sent.
+    storage_url: HeaderValue,
     options: HttpInstanceOptions,
 }
 
 impl HttpInstance {
     /// The instance at `origin`.
     pub fn new(origin: Origin, options: HttpInstanceOptions) -> Self {
-        Self { origin: Arc::new(origin), options }
+        let storage_url = HeaderValue::try_from(options.storage_url.to_string());
+        // Its bytes are visible ASCII, all of them.
+        let mut storage_url = storage_url.unwrap_or(HeaderValue::from_static(""));
+        // It is no secret, but each volume has its own: on a connection that many share, the table of HPACK would be filled with them.
+        storage_url.set_sensitive(true);
+        Self(Arc::new(Inner { origin, storage_url, options }))
     }
 
     fn request(&self, method: Method, path: &[u8]) -> http::request::Builder {
         let path = std::str::from_utf8(path).unwrap_or("/");
-        let mut token = http::HeaderValue::try_from(self.options.token.as_str());
+        let mut token = HeaderValue::try_from(self.0.options.token.as_str());
         if let Ok(token) = &mut token {
             token.set_sensitive(true);
         }
         let request = Request::builder().method(method).uri(path);
-        let request = request.header(names::STORAGE_URL, self.options.storage_url.to_string());
+        let request = request.header(names::STORAGE_URL, self.0.storage_url.clone());
         match token {
             Ok(token) => request.header(names::AUTH_TOKEN, token),
             // An empty one is refused by the instance, in better words than ours.
@@ -77,7 +87,7 @@ impl HttpInstance {
     }
 
     fn send(&self, request: http::request::Builder, body: Bytes) -> BoxFuture<'static, Result<View, InstanceError>> {
-        let this = self.clone();
+        let this = Arc::clone(&self.0);
         Box::pin(async move {
             let unavailable = |what: String| InstanceError::Unavailable(what);
             let request = request.body(body).map_err(|error| unavailable(error.to_string()))?;
@@ -150,7 +160,7 @@ fn view(answer: Answer) -> Result<View, InstanceError> {
 
 impl Instance for HttpInstance {
     fn name(&self) -> String {
-        self.origin.to_string()
+        self.0.origin.to_string()
     }
 
     fn look(&self, fence: Option<Epoch>) -> BoxFuture<'static, Result<View, InstanceError>> {

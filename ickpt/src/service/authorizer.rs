@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{HeaderValue, Method, Request, header};
 use plastron_sources::clock::Clock;
 
 use super::token::Token;
@@ -88,14 +88,15 @@ impl Authorizer {
     async fn send(&self, method: Method, url: &StorageUrl, token: &Token, body: Bytes) -> Result<Answer, Refusal> {
         self.requests.fetch_add(1, Relaxed);
         let wrong = || Refusal::new(Reason::Header, "X-Auth-Token can't be sent as a header");
-        let mut request = Request::builder()
-            .uri(url.path())
-            .header(names::AUTH_TOKEN, token.header().ok_or_else(wrong)?)
-            .header(header::ACCEPT_ENCODING, "identity");
+        let mut request = Request::new(body);
+        *request.uri_mut() = url.path().parse().map_err(|_| wrong())?;
+        let headers = request.headers_mut();
+        headers.insert(names::AUTH_TOKEN, token.header().ok_or_else(wrong)?);
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if method == Method::PUT {
-            request = request.header(header::IF_NONE_MATCH, "*");
+            headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
         }
-        let request = request.method(method).body(body).map_err(|_| wrong())?;
+        *request.method_mut() = method;
         self.client.send(url.origin(), request, MAX_VALUE_BYTES).await.map_err(|error| match error {
             WireError::Forbidden(address) => {
                 tracing::warn!(store = %url.origin(), %address, "the store's name leads to an address that no store can have");

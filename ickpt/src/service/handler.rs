@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use tokio::sync::Semaphore;
 
 use super::authorizer::Authorizer;
 use super::headers::{CallHeaders, storage_url};
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     pub(super) authorizer: Authorizer,
     pub(super) store: CheckpointStore,
     pub(super) metrics: Metrics,
+    /// A place for each call that may run: on HTTP/1.1 a connection is one, on HTTP/2 it has many.
+    pub(super) calls: Semaphore,
     pub(super) max_body_bytes: usize,
     pub(super) body_timeout: Duration,
 }
@@ -41,11 +44,14 @@ fn plain(refusal: Refusal) -> Refused {
 impl Shared {
     /// Answers a call, whatever it is.
     pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let method = request.method().clone();
-        let answered = self.call(request).await;
+        let (method, version) = (request.method().clone(), request.version());
+        let answered = match self.calls.try_acquire() {
+            Ok(_place) => self.call(request).await,
+            Err(_) => Err(plain(Refusal::new(Reason::Overloaded, "as many calls run as there may be; try again"))),
+        };
         let response = answered.unwrap_or_else(|(refusal, promised)| {
             tracing::debug!(%method, reason = %refusal.reason(), "refused");
-            refuse(&refusal, promised)
+            refuse(&refusal, promised, version)
         });
         self.metrics.call(&method, response.status().as_u16());
         response
@@ -171,7 +177,7 @@ fn respond(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
     response
 }
 
-fn refuse(refusal: &Refusal, promised: Epoch) -> Response<Full<Bytes>> {
+fn refuse(refusal: &Refusal, promised: Epoch, version: Version) -> Response<Full<Bytes>> {
     let reason = refusal.reason();
     let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = respond(status, Bytes::from(format!("{}\n", refusal.message())));
@@ -182,8 +188,8 @@ fn refuse(refusal: &Refusal, promised: Epoch) -> Response<Full<Bytes>> {
         Reason::Method => {
             headers.insert(header::ALLOW, HeaderValue::from_static("DELETE, GET, HEAD, POST, PUT"));
         }
-        // What is left of the body is not waited for.
-        Reason::BodyTooLarge | Reason::TooSlow => {
+        // What is left of the body is not waited for. (HTTP/2 ends the call alone, without a word.)
+        Reason::BodyTooLarge | Reason::TooSlow if version <= Version::HTTP_11 => {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Reason::Overloaded | Reason::StoreBusy => {

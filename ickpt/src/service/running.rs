@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use plastron_sources::clock::{Clock, SystemClock};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -23,6 +23,8 @@ use crate::listener::{Peer, Serving, serve};
 use crate::value::InstanceId;
 use crate::wire::{AddressRule, HttpClient, HttpClientOptions, Resolver, SystemResolver, client_config, server_config};
 
+/// Calls at a time on one connection by HTTP/2. All of them together are no more than `MaxConnections`, as with HTTP/1.1.
+const MAX_STREAMS: u32 = 128;
 /// Connections to `/metrics` and `/stop`.
 const MAX_SIDE_CONNECTIONS: usize = 16;
 
@@ -61,6 +63,7 @@ impl Service {
             resolver,
             clock: Arc::clone(&clock),
             tls,
+            share_after: None,
         });
         let listener = listen(&settings.ip_addr, settings.port).await?;
         let side = match settings.metrics_port {
@@ -82,6 +85,7 @@ impl Service {
             authorizer: Authorizer::new(client, Arc::clone(&clock), &settings),
             store,
             metrics: Metrics::default(),
+            calls: Semaphore::new(settings.max_connections.clamp(1, Semaphore::MAX_PERMITS)),
             max_body_bytes: settings.max_body_bytes,
             body_timeout: settings.request_timeout,
         });
@@ -92,6 +96,7 @@ impl Service {
         let serving = Serving {
             tls: acceptor,
             max_connections: settings.max_connections,
+            max_streams: Some(MAX_STREAMS),
             head_timeout: settings.request_timeout,
             write_timeout: settings.request_timeout,
             clock,
@@ -100,7 +105,8 @@ impl Service {
         let mut tasks = Vec::new();
         if let Some(side) = side {
             let (shared, stop) = (Arc::clone(&shared), Arc::clone(&stop));
-            let serving = Serving { tls: None, max_connections: MAX_SIDE_CONNECTIONS, ..serving.clone() };
+            let serving =
+                Serving { tls: None, max_connections: MAX_SIDE_CONNECTIONS, max_streams: None, ..serving.clone() };
             let answer = move |_: Peer, request| std::future::ready(aside(&shared, &stop, &request));
             tasks.push(tokio::spawn(serve(side, serving, answer)));
         }

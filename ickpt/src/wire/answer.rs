@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Version};
 
 /// An answer, whole.
 #[derive(Debug, Clone)]
 pub struct Answer {
+    /// What was spoken: HTTP/1.1, or HTTP/2.
+    pub version: Version,
     /// HTTP status.
     pub status: u16,
     /// Headers.

@@ -7,7 +7,7 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt as _;
-use http::Request;
+use http::{Request, Version};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use zeroize::Zeroize as _;
 
@@ -101,7 +101,7 @@ impl Connection {
         };
         let body = self.body(head.framing, limit).await?;
         self.is_clean = head.keeps;
-        Ok(Answer { status: head.status, headers: head.headers, body })
+        Ok(Answer { version: Version::HTTP_11, status: head.status, headers: head.headers, body })
     }
 
     async fn write(&mut self, origin: &Origin, request: &Request<Bytes>) -> std::io::Result<()> {

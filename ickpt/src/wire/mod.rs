@@ -3,8 +3,12 @@
 mod answer;
 mod client;
 mod connection;
+mod first_frame;
 mod framing;
+mod process;
 mod resolver;
+mod shared;
+mod sharing;
 #[cfg(feature = "etcd")]
 mod stream;
 mod tls;

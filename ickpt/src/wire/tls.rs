@@ -12,6 +12,9 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use crate::conf::TlsFiles;
 use crate::error::{Error, Fault, Result};
 
+/// HTTP/2, as it is named when TLS begins (RFC 9113, section 3.2).
+pub(super) const HTTP_2: &[u8] = b"h2";
+
 fn invalid(path: &Path, what: impl std::fmt::Display) -> Error {
     Error::new("read", path.display().to_string(), Fault::Invalid(what.to_string()))
 }
@@ -114,5 +117,7 @@ pub(crate) fn server_config(files: &TlsFiles) -> Result<Arc<rustls::ServerConfig
         }
     };
     let config = builder.with_single_cert(certificates(&files.certificate)?, key(&files.key)?);
-    config.map(Arc::new).map_err(|error| invalid(&files.certificate, error))
+    let mut config = config.map_err(|error| invalid(&files.certificate, error))?;
+    config.alpn_protocols = vec![HTTP_2.to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }

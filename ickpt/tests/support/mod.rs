@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Version};
 use plastron_ickpt::stand_in::StandIn;
 use plastron_ickpt::{
     Answer, ConfFile, HttpClient, HttpClientOptions, Origin, Running, Service, Settings, client_config,
@@ -29,9 +29,16 @@ pub(crate) fn settings(folder: &Path, origins: &str, more: &str) -> Settings {
     Settings::from_conf(&ConfFile::parse(&text).unwrap()).unwrap()
 }
 
+/// Whether this binary makes its calls by HTTP/2: the one of that name runs another's tests so.
+pub(crate) fn is_second() -> bool {
+    env!("CARGO_CRATE_NAME").ends_with("_http2")
+}
+
 /// A client of anything.
 pub(crate) fn client() -> HttpClient {
-    HttpClient::new(HttpClientOptions::new(client_config(None).unwrap()))
+    let mut options = HttpClientOptions::new(client_config(None).unwrap());
+    options.share_after = is_second().then_some(0);
+    HttpClient::new(options)
 }
 
 /// A service, its store, and a client.
@@ -73,10 +80,13 @@ impl Bench {
             request = request.header(*name, *value);
         }
         let request = request.body(Bytes::copy_from_slice(body)).unwrap();
-        tokio::time::timeout(Duration::from_secs(60), self.client.send(&self.origin, request, 1 << 20))
-            .await
-            .unwrap()
-            .unwrap()
+        let answering = self.client.send(&self.origin, request, 1 << 20);
+        let answer = tokio::time::timeout(Duration::from_secs(60), answering).await.unwrap().unwrap();
+        // Who took the service away asks something else, which may know HTTP/1.1 alone.
+        if self.service.is_some() {
+            assert_eq!(answer.version, if is_second() { Version::HTTP_2 } else { Version::HTTP_11 });
+        }
+        answer
     }
 
     /// One call about `url` with `token`.

@@ -78,6 +78,7 @@ impl Server {
         let serving = Serving {
             tls: options.tls.as_ref().map(|tls| TlsAcceptor::from(Arc::clone(&tls.config))),
             max_connections: options.most_connections,
+            max_streams: None,
             head_timeout: options.client_timeout,
             write_timeout: options.client_timeout,
             clock: Arc::clone(&options.clock),

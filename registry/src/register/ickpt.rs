@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use plastron_config::ErrorKind;
 use plastron_ickpt::quorum::{HttpInstance, HttpInstanceOptions, Quorum, QuorumOptions, Swap};
-use plastron_ickpt::{HttpClient, HttpClientOptions, MAX_VALUE_BYTES, Origin, StorageUrl, client_config};
+use plastron_ickpt::{HttpClient, MAX_VALUE_BYTES, Origin, StorageUrl};
 
 use super::swap_register::{RegisterFault, SwapRegister, Swapped};
 use crate::error::{Error, Fault, Result};
@@ -62,9 +62,10 @@ impl IckptRegister {
         let invalid = |what: String| Error::new("open", "registry ickpt", Fault::Invalid(what));
         let url =
             StorageUrl::parse(&storage_url).map_err(|what| invalid(format!("storage_url can't be used: {what}")))?;
-        let tls = client_config(certificate_authority.as_deref()).map_err(|error| invalid(error.to_string()))?;
+        let client = HttpClient::to_instances(certificate_authority.as_deref());
+        let client = client.map_err(|error| invalid(error.to_string()))?;
         let address: Arc<str> = format!("ickpt {url}").into();
-        let shared = HttpInstanceOptions::new(url, auth_token, HttpClient::new(HttpClientOptions::new(tls)));
+        let shared = HttpInstanceOptions::new(url, auth_token, client);
         let mut instances = Vec::new();
         for text in urls {
             // The text is not said again: there may be a password in it.

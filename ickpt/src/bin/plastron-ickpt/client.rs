@@ -35,7 +35,8 @@ fn open(group: &Group) -> Result<Quorum<HttpInstance>> {
     let url = StorageUrl::parse(&group.storage_url)
         .map_err(|what| invalid(format!("the storage URL can't be used: {what}")))?;
     let identity = group.cert.as_deref().zip(group.key.as_deref());
-    let client = HttpClient::new(HttpClientOptions::new(client_config_with_identity(group.ca.as_deref(), identity)?));
+    let client =
+        HttpClient::new(HttpClientOptions::to_instances(client_config_with_identity(group.ca.as_deref(), identity)?));
     let target = url.to_string();
     let options = HttpInstanceOptions::new(url, token, client);
     let instance = |text: &String| {

@@ -15,12 +15,12 @@ use super::trouble;
 pub(crate) type Writer = Box<dyn FnMut(u64) -> BoxFuture<'static, Result<()>> + Send>;
 
 /// Writes per second of so many `clients`.
-pub(crate) async fn rate(clients: usize, length: Duration, writer: impl Fn(usize) -> Writer) -> Result<f64> {
+pub(crate) async fn rate(clients: usize, length: Duration, writer: impl Fn(usize) -> Result<Writer>) -> Result<f64> {
     let (over, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut tasks = JoinSet::new();
     let begin = SystemClock.monotonic();
     for client in 0..clients {
-        let (mut write, over, count) = (writer(client), Arc::clone(&over), Arc::clone(&count));
+        let (mut write, over, count) = (writer(client)?, Arc::clone(&over), Arc::clone(&count));
         tasks.spawn(async move {
             let mut number = 0;
             while !over.load(Ordering::Relaxed) {

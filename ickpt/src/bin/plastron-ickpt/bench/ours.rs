@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request};
+use plastron_ickpt::quorum::{HttpInstance, HttpInstanceOptions, Instance as _};
 use plastron_ickpt::stand_in::{StandIn, WRITER};
-use plastron_ickpt::{HttpClient, HttpClientOptions, Origin, Result, client_config};
+use plastron_ickpt::{HttpClient, HttpClientOptions, Members, Origin, Result, StorageUrl, Write, client_config};
 use plastron_sources::clock::{Entropy as _, SystemEntropy};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -17,7 +19,10 @@ use super::{VALUE_BYTES, trouble};
 pub(crate) struct Ours {
     child: Child,
     store: StandIn,
+    /// As the quorum client's.
     client: HttpClient,
+    /// As the service's, to stores.
+    store_client: HttpClient,
     origin: Origin,
     entropy: SystemEntropy,
 }
@@ -44,43 +49,42 @@ impl Ours {
         BufReader::new(out).read_line(&mut line).await.map_err(trouble)?;
         let address = line.split(' ').nth(1).ok_or_else(|| trouble("the instance did not start"))?;
         let origin = Origin::parse(&format!("http://{address}")).map_err(trouble)?;
-        let mut options = HttpClientOptions::new(client_config(None)?);
+        let tls = client_config(None)?;
+        let mut options = HttpClientOptions::to_instances(Arc::clone(&tls));
         options.max_connections = clients.max(1);
-        Ok(Self { child, store, client: HttpClient::new(options), origin, entropy: SystemEntropy::default() })
+        let client = HttpClient::new(options);
+        let mut options = HttpClientOptions::new(tls);
+        options.max_connections = clients.max(1);
+        let store_client = HttpClient::new(options);
+        Ok(Self { child, store, client, store_client, origin, entropy: SystemEntropy::default() })
     }
 
-    /// PUT and POST, of a checkpoint of its own.
-    pub(crate) fn writer(&self, client: usize) -> Writer {
+    /// PUT and POST, of a checkpoint of its own, by the quorum client's way to an instance.
+    pub(crate) fn writer(&self, client: usize) -> Result<Writer> {
         let url = self.store.object(&format!("/v1/AUTH_bench/c/{client}"), b"1");
-        let (http, origin, salt) = (self.client.clone(), self.origin.clone(), self.entropy.next_u64());
-        Box::new(move |number| {
-            let (http, origin, url) = (http.clone(), origin.clone(), url.clone());
+        let url = StorageUrl::parse(&url).map_err(trouble)?;
+        let options = HttpInstanceOptions::new(url, WRITER.to_owned(), self.client.clone());
+        let (instance, salt) = (HttpInstance::new(self.origin.clone(), options), self.entropy.next_u64());
+        Ok(Box::new(move |number| {
+            let instance = instance.clone();
             Box::pin(async move {
-                let path = format!("/{:016x}", salt.wrapping_add(number));
+                let path = Bytes::from(format!("/{:016x}", salt.wrapping_add(number)));
                 let mut value = vec![b'v'; VALUE_BYTES];
-                value.extend_from_slice(path.as_bytes());
-                for (method, body, expected) in
-                    [(Method::PUT, Bytes::from(value), 204), (Method::POST, Bytes::new(), 200)]
-                {
-                    let request = Request::builder().method(method).uri(&path);
-                    let request = request.header("X-Storage-Url", &url).header("X-Auth-Token", WRITER);
-                    let request = request.body(body).map_err(trouble)?;
-                    let answer = http.send(&origin, request, 1 << 17).await.map_err(trouble)?;
-                    if answer.status != expected {
-                        return Err(trouble(format!("the instance answered {}", answer.status)));
-                    }
-                }
+                value.extend_from_slice(&path);
+                let write = Write { bytes: Some(value.into()), stamp: None, members: Members::default() };
+                instance.stage(path.clone(), write).await.map_err(trouble)?;
+                instance.commit(path).await.map_err(trouble)?;
                 Ok(())
             })
-        })
+        }))
     }
 
     /// What a commit asks of the store, and nothing else: who may read and write, once for PUT and once for POST.
-    pub(crate) fn exchanges(&self, client: usize) -> Writer {
+    pub(crate) fn exchanges(&self, client: usize) -> Result<Writer> {
         let path = format!("/v1/AUTH_bench/c/{client}");
         self.store.object(&path, b"1");
-        let (http, origin) = (self.client.clone(), self.store.origin());
-        Box::new(move |_| {
+        let (http, origin) = (self.store_client.clone(), self.store.origin());
+        Ok(Box::new(move |_| {
             let (http, origin, path) = (http.clone(), origin.clone(), path.clone());
             Box::pin(async move {
                 let origin = Origin::parse(&origin).map_err(trouble)?;
@@ -96,7 +100,7 @@ impl Ours {
                 }
                 Ok(())
             })
-        })
+        }))
     }
 
     pub(crate) async fn stop(mut self) -> Result<()> {

@@ -1,0 +1,4 @@
+//! The contract's table, over HTTP/2: the same tests, whose client shares connections. (What they send byte for byte stays HTTP/1.1.)
+
+#[path = "contract.rs"]
+mod contract;
