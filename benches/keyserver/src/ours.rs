@@ -100,7 +100,8 @@ impl Ours {
     /// The batch, its delimiter and the replica's signature, in portions as the runner takes them; each portion is synced.
     pub(crate) fn publish(&mut self, entries: Vec<Bytes>) -> Result<(), Failure> {
         for portion in entries.chunks(256) {
-            let committed = portion.iter().zip(self.index + 1..).map(|(entry, index)| Committed { index, entry: entry.clone() });
+            let committed =
+                portion.iter().zip(self.index + 1..).map(|(entry, index)| Committed { index, entry: entry.clone() });
             let committed: Vec<Committed> = committed.collect();
             self.index += committed.len() as u64;
             if let Some(Err(refusal)) = self.machine.stage_all(&committed)?.into_iter().find(Result::is_err) {
