@@ -8,8 +8,11 @@ use crate::{Digest, Error, Result};
 /// First bytes of every framed message.
 pub(crate) const MAGIC: &[u8; 4] = b"PLKS";
 
-/// Bytes of a frame besides its payload: magic, kind, version, two of zero, length, checksum.
-pub(crate) const FRAME_BYTES: usize = 4 + 1 + 1 + 2 + 4 + 4;
+/// Bytes of a frame before its payload: magic, kind, version, two of zero, length.
+pub(crate) const HEADER_BYTES: usize = 4 + 1 + 1 + 2 + 4;
+
+/// Bytes of a frame besides its payload: with a checksum behind it.
+pub(crate) const FRAME_BYTES: usize = HEADER_BYTES + 4;
 
 /// Builds the bytes of a message.
 #[derive(Debug, Default)]
@@ -18,6 +21,10 @@ pub struct Writer(Vec<u8>);
 impl Writer {
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
     }
 
     pub(crate) fn u8(&mut self, value: u8) -> &mut Self {
@@ -167,7 +174,8 @@ impl<'a> Reader<'a> {
 
 /// `payload` with magic, kind, version, length and a checksum over all of it.
 pub(crate) fn frame(kind: u8, version: u8, payload: &[u8]) -> Vec<u8> {
-    let mut writer = Writer(Vec::with_capacity(payload.len() + FRAME_BYTES));
+    // With room for the checksum of the database.
+    let mut writer = Writer::with_capacity(payload.len() + FRAME_BYTES + 4);
     writer.array(MAGIC).u8(kind).u8(version).u16(0).bytes(payload);
     let checksum = crc32c::crc32c(&writer.0);
     writer.u32(checksum);

@@ -118,6 +118,14 @@ impl VrfSecret {
         index_of(gamma.compress().as_bytes())
     }
 
+    /// The indices of `names`: the same as one by one, in less time, since the points are compressed together.
+    pub fn indices<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<Digest> {
+        let half = |name| self.half * encode_to_curve(&self.public.bytes, name);
+        let halves: Vec<RistrettoPoint> = names.into_iter().map(half).collect();
+        let gammas = RistrettoPoint::double_and_compress_batch(&halves);
+        gammas.iter().map(|gamma| index_of(gamma.as_bytes())).collect()
+    }
+
     /// The index of `name`, and the proof. The same for ever.
     pub fn prove(&self, name: &str) -> (Digest, VrfProof) {
         let point = encode_to_curve(&self.public.bytes, name);
@@ -247,6 +255,17 @@ mod tests {
             let mut flipped = proof;
             flipped.0[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(public.verify("node/a/1", &flipped), None, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn indices_together_are_those_one_by_one() {
+        let secret = VrfSecret::from_random(&[7; 64]).unwrap();
+        let names: Vec<String> = (0..70).map(|number| format!("node/a/{number}")).collect();
+        for count in [0, 1, 2, 70] {
+            let together = secret.indices(names.iter().take(count).map(String::as_str));
+            let alone: Vec<Digest> = names.iter().take(count).map(|name| secret.index(name)).collect();
+            assert_eq!(together, alone);
         }
     }
 

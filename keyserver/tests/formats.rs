@@ -5,6 +5,7 @@
 mod support;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use plastron_keyserver::merkle::{PageId, TreeHasher};
 use plastron_keyserver::proto::*;
@@ -140,7 +141,7 @@ fn the_golden_files_are_read_for_ever() {
     };
     check("evidence-change-1.bin", &Evidence { realm: book.realm.clone(), steps: Vec::new(), lie });
     let mut state = plastron_keyserver::machine::State::new(&book.realm);
-    state.announced = Some(RealmPolicy { generation: 1, ..book.realm.policy.clone() });
+    state.announced = Some(Arc::new(RealmPolicy { generation: 1, ..book.realm.policy.clone() }));
     check("state-1.bin", &state);
     let record =
         plastron_keyserver::machine::EpochRecord { signed: head.clone(), page: Some(7), changes: 8, generation: 9 };

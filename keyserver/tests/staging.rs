@@ -63,9 +63,14 @@ fn staged_steps_leave_the_same_database_and_effects_as_committed_ones() {
         while !rest.is_empty() {
             let (portion, after) = rest.split_at((1 + dice.roll(20) as usize).min(rest.len()));
             let before = together.contents();
-            for entry in portion {
-                let outcome = staging.step(entry).unwrap();
-                staging.stage(outcome);
+            // All at once, or one after the other: that is the same.
+            if dice.roll(2) == 0 {
+                assert_eq!(staging.stage_all(portion).unwrap().len(), portion.len());
+            } else {
+                for entry in portion {
+                    let outcome = staging.step(entry).unwrap();
+                    staging.stage(outcome);
+                }
             }
             // Nothing is there before all of it is: a replica that dies here begins where it was.
             assert_eq!(together.contents(), before);

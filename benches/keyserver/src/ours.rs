@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use plastron_keyserver::kv::FjallDatabase;
@@ -18,7 +18,11 @@ use crate::Failure;
 const CREATED_MS: u64 = 1_800_000_000_000;
 
 pub(crate) fn key(number: u8) -> SigningKey {
-    SigningKey::from_bytes(&[number; 32])
+    // Made once: there are names enough to sign for without it.
+    static KEYS: LazyLock<[SigningKey; 256]> = LazyLock::new(|| {
+        std::array::from_fn(|number| SigningKey::from_bytes(&[u8::try_from(number).unwrap_or_default(); 32]))
+    });
+    KEYS[usize::from(number)].clone()
 }
 
 pub(crate) const OPERATOR: u8 = 30;
@@ -75,11 +79,12 @@ impl Ours {
 
     /// What clients do: not counted.
     pub(crate) fn entries(&self, names: &[String]) -> Result<Vec<Bytes>, Failure> {
-        let entry = |name: &String| {
-            let update = first_update(&self.realm, self.secret.index(name), name)?;
+        let entry = |(name, index): (&String, Digest)| {
+            let update = first_update(&self.realm, index, name)?;
             Ok(LogEntry::Update(Box::new(update)).to_bytes().into())
         };
-        names.iter().map(entry).collect()
+        let indices = self.secret.indices(names.iter().map(String::as_str));
+        names.iter().zip(indices).map(entry).collect()
     }
 
     fn stage(&mut self, entry: Bytes) -> Result<(), Failure> {
@@ -94,9 +99,15 @@ impl Ours {
 
     /// The batch, its delimiter and the replica's signature, in portions as the runner takes them; each portion is synced.
     pub(crate) fn publish(&mut self, entries: Vec<Bytes>) -> Result<(), Failure> {
-        for (at, entry) in entries.into_iter().enumerate() {
-            self.stage(entry)?;
-            if at % 256 == 255 {
+        for portion in entries.chunks(256) {
+            let committed =
+                portion.iter().zip(self.index + 1..).map(|(entry, index)| Committed { index, entry: entry.clone() });
+            let committed: Vec<Committed> = committed.collect();
+            self.index += committed.len() as u64;
+            if let Some(Err(refusal)) = self.machine.stage_all(&committed)?.into_iter().find(Result::is_err) {
+                return Err(refusal.to_string().into());
+            }
+            if portion.len() == 256 {
                 self.machine.flush()?;
             }
         }

@@ -25,10 +25,6 @@ impl Staged {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// All of them in one batch.
     pub(crate) fn take(&mut self) -> Batch {
         let mut batch = Batch::new();
@@ -128,7 +124,7 @@ mod tests {
                 prop_assert_eq!(found, model.range(&[from], &[to], direction, most).unwrap());
             }
             kv.write(staged.take()).unwrap();
-            prop_assert!(staged.is_empty());
+            prop_assert!(staged.0.is_empty());
             prop_assert_eq!(kv.contents(), model.contents());
         }
     }

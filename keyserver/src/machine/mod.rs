@@ -16,6 +16,7 @@
 //! | `pages` | the tree's pages, cached |
 //! | `proofs` | indices of names with their proofs, cached |
 //! | `step` | the rules |
+//! | `staging` | outcomes of many steps, put on disk as one |
 //! | `registering` | the rules of what operators decide, and of identity tokens |
 //! | `directory` | answers to lookups, the verifiers' stream, a name's history |
 //! | `snapshot`, `snapshot_file` | a database for a new replica |
@@ -26,6 +27,7 @@ mod proofs;
 mod registering;
 mod snapshot;
 mod snapshot_file;
+mod staging;
 mod state;
 mod step;
 mod tables;

@@ -1,5 +1,7 @@
 //! What operators decide: who runs the realm, whose identity tokens are believed and whose client certificates are taken; and what a token or a certificate does.
 
+use std::sync::Arc;
+
 use super::step::{Accepted, Effect, Judged, Step};
 use crate::identity::{check_certificate, check_token};
 use crate::proto::{AuthoritiesChange, CertifiedRegistration, IssuersChange, PolicyChange, Registration, Update};
@@ -64,7 +66,7 @@ impl Step<'_> {
     pub(super) fn policy_change(&mut self, change: PolicyChange) -> Result<Accepted, Refusal> {
         let have = self.state.policy.generation;
         let found = change.policy.generation;
-        if self.state.announced.as_ref() == Some(&change.policy) || self.state.policy == change.policy {
+        if self.state.announced.as_deref() == Some(&change.policy) || *self.state.policy == change.policy {
             return Ok(Accepted::Known);
         }
         if self.state.announced.is_some() || have.checked_add(1) != Some(found) {
@@ -74,7 +76,7 @@ impl Step<'_> {
         if !self.state.policy.operators.is_met(&digest, &self.of_operators(&change.signatures)) {
             return Err(Refusal::PolicyUnsigned);
         }
-        self.state.announced = Some(change.policy);
+        self.state.announced = Some(Arc::new(change.policy));
         Ok(Accepted::Policy(self.state.delimited + 1))
     }
 

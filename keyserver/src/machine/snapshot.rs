@@ -92,7 +92,7 @@ fn check(options: &MachineOptions, kv: &dyn Kv, state: Vec<Pair>, trusted: &Epoc
         }
         previous = head.digest();
     }
-    if state.ratified < trusted.epoch || state.head != previous || state.policy != policy {
+    if state.ratified < trusted.epoch || state.head != previous || *state.policy != policy {
         return Err(fault("the state is not that of its heads, or older than the head that is trusted".to_owned()));
     }
     // The newest tree, and that every leaf is an entry that is there.

@@ -1,5 +1,7 @@
 //! What a replica knows without looking further.
 
+use std::sync::Arc;
+
 use crate::encoding::{Reader, Writer, unframe};
 use crate::merkle::{Root, Tree, TreeHasher};
 use crate::proto::{Message, Realm, RealmPolicy};
@@ -27,9 +29,9 @@ pub struct State {
     /// Changes that wait for the next epoch.
     pub pending: u64,
     /// The realm policy under which the next head will be signed.
-    pub policy: RealmPolicy,
+    pub policy: Arc<RealmPolicy>,
     /// The one that the next head is to name as its successor, if that is another.
-    pub announced: Option<RealmPolicy>,
+    pub announced: Option<Arc<RealmPolicy>>,
 }
 
 impl State {
@@ -46,7 +48,7 @@ impl State {
             root: Tree::<super::pages::PageStore<'_>>::empty(&hasher),
             next_page: 1,
             pending: 0,
-            policy: realm.policy.clone(),
+            policy: Arc::new(realm.policy.clone()),
             announced: None,
         }
     }
@@ -81,7 +83,7 @@ impl Message for State {
         writer.digest(&self.head).u64(self.issued_ms);
         writer.u64(self.root.page.unwrap_or(0)).digest(&self.root.hash).u64(self.next_page).u64(self.pending);
         self.policy.write(writer);
-        writer.option(self.announced.as_ref(), RealmPolicy::write);
+        writer.option(self.announced.as_ref(), |policy, writer| policy.write(writer));
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self> {
@@ -96,8 +98,8 @@ impl Message for State {
             root: Root { page: Some(reader.u64()?).filter(|page| *page > 0), hash: reader.digest()? },
             next_page: reader.u64()?,
             pending: reader.u64()?,
-            policy: RealmPolicy::read(reader)?,
-            announced: reader.option(RealmPolicy::read)?,
+            policy: Arc::new(RealmPolicy::read(reader)?),
+            announced: reader.option(RealmPolicy::read)?.map(Arc::new),
         })
     }
 }

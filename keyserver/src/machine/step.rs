@@ -10,7 +10,7 @@ use super::tables::{EpochRecord, TableBatch, Tables};
 use crate::kv::{Batch, Direction, Kv, Staged};
 use crate::log::Committed;
 use crate::merkle::{Page, PageId, Tree, TreeHasher};
-use crate::proto::{EpochHead, LogEntry, Message, Realm, RealmPolicy, SignedHead, Update};
+use crate::proto::{EpochHead, LogEntry, Message, Realm, SignedHead, Update};
 use crate::vrf::VrfSecret;
 use crate::{Digest, Error, PublicKey, Refusal, Result, Signature, Signatures, SigningKey, check_change};
 
@@ -71,14 +71,15 @@ pub enum Accepted {
 /// What a step amounts to.
 #[derive(Debug)]
 pub struct Outcome {
-    /// To be applied before anything else happens.
+    /// To be applied, with the state after it, before anything else happens.
     pub batch: Batch,
     /// To happen then.
     pub effects: Vec<Effect>,
     /// What the entry did, or which rule it breaks.
     pub result: Result<Accepted, Refusal>,
-    state: State,
-    pages: Vec<(PageId, Page)>,
+    pub(super) state: State,
+    pub(super) pages: Vec<(PageId, Page)>,
+    pub(super) retired: Vec<PageId>,
 }
 
 impl Outcome {
@@ -91,19 +92,23 @@ impl Outcome {
 /// The machine of one replica.
 #[derive(Debug)]
 pub struct Machine {
-    options: Arc<MachineOptions>,
+    pub(super) options: Arc<MachineOptions>,
     realm: Digest,
     hasher: TreeHasher,
-    kv: Arc<dyn Kv>,
-    cache: PageCache,
+    pub(super) kv: Arc<dyn Kv>,
+    pub(super) cache: PageCache,
     pub(super) proofs: ProofCache,
     /// With what is staged.
-    state: State,
+    pub(super) state: State,
     /// Admits names by identity tokens and client certificates.
     pub(super) registrar: SigningKey,
-    staged: Staged,
+    pub(super) staged: Staged,
     /// Of what is staged.
-    effects: Vec<Effect>,
+    pub(super) effects: Vec<Effect>,
+    /// Whether the state is another than that on disk.
+    pub(super) unsaved: bool,
+    /// Indices of names that the next entries may register.
+    pub(super) ahead: BTreeMap<String, Digest>,
 }
 
 impl Machine {
@@ -125,8 +130,9 @@ impl Machine {
         let (bytes, eighth) = (options.cache_bytes, options.cache_bytes / 8);
         let (cache, proofs) = (PageCache::new(bytes - eighth), ProofCache::new(eighth));
         let (hasher, registrar) = (TreeHasher::new(&realm), options.secret.registrar());
-        let (staged, effects) = (Staged::default(), Vec::new());
-        Ok(Self { hasher, realm, kv, cache, proofs, state, options, registrar, staged, effects })
+        let (staged, effects, ahead) = (Staged::default(), Vec::new(), BTreeMap::new());
+        let unsaved = false;
+        Ok(Self { hasher, realm, kv, cache, proofs, state, options, registrar, staged, effects, unsaved, ahead })
     }
 
     /// Where it stands, with what is staged.
@@ -166,6 +172,7 @@ impl Machine {
             batch: TableBatch::default(),
             effects: Vec::new(),
             pages: Vec::new(),
+            retired: Vec::new(),
         };
         let result = match LogEntry::from_bytes(&committed.entry) {
             Ok(entry) => step.apply(entry)?,
@@ -173,42 +180,12 @@ impl Machine {
         };
         if result.is_err() {
             // Whatever was begun is forgotten. An answer is not a change.
-            (step.state, step.batch, step.pages) = (self.state.clone(), TableBatch::default(), Vec::new());
+            (step.state, step.batch) = (self.state.clone(), TableBatch::default());
+            (step.pages, step.retired) = (Vec::new(), Vec::new());
         }
         step.state.applied = committed.index;
-        step.batch.state(&step.state)?;
-        let Step { state, batch, effects, pages, .. } = step;
-        Ok(Outcome { batch: batch.0, effects, result, state, pages })
-    }
-
-    /// Puts the outcome on disk, with all that was staged before, and gives what is to happen then.
-    ///
-    /// # Errors
-    /// `Storage`: open the machine again, since it is not known whether the batch was applied.
-    pub fn commit(&mut self, outcome: Outcome) -> Result<Vec<Effect>> {
-        self.stage(outcome);
-        self.flush()
-    }
-
-    /// Takes the outcome for done, without putting it on disk yet: the next steps build on it, and nothing of it may be seen outside. So many entries
-    /// are synced at once.
-    pub fn stage(&mut self, outcome: Outcome) {
-        self.staged.stage(outcome.batch);
-        self.effects.extend(outcome.effects);
-        self.state = outcome.state;
-        // A page never changes, and nobody knows the number of one that is not on disk.
-        outcome.pages.into_iter().for_each(|(id, page)| self.cache.insert(id, page));
-    }
-
-    /// Puts what is staged on disk, all or nothing, and gives what is to happen then, in order.
-    ///
-    /// # Errors
-    /// `Storage`: open the machine again, since it is not known whether it was applied.
-    pub fn flush(&mut self) -> Result<Vec<Effect>> {
-        if !self.staged.is_empty() {
-            self.kv.write(self.staged.take())?;
-        }
-        Ok(std::mem::take(&mut self.effects))
+        let Step { state, batch, effects, pages, retired, .. } = step;
+        Ok(Outcome { batch: batch.0, effects, result, state, pages, retired })
     }
 }
 
@@ -219,6 +196,7 @@ pub(super) struct Step<'a> {
     pub(super) batch: TableBatch,
     pub(super) effects: Vec<Effect>,
     pages: Vec<(PageId, Page)>,
+    retired: Vec<PageId>,
 }
 
 pub(super) type Judged = Result<Result<Accepted, Refusal>>;
@@ -253,8 +231,9 @@ impl Step<'_> {
     pub(super) fn update(&mut self, update: &Update, hash: &Digest) -> Result<Result<(u64, Accepted), Refusal>> {
         let signed = &update.signed;
         let known = self.tables.name(&update.name)?;
-        let Machine { proofs, options, .. } = self.machine;
-        let index = known.unwrap_or_else(|| proofs.index(&options.secret, &update.name));
+        let Machine { proofs, options, ahead, .. } = self.machine;
+        let known_soon = known.or_else(|| ahead.get(&update.name).copied());
+        let index = known_soon.unwrap_or_else(|| proofs.index(&options.secret, &update.name));
         if signed.entry.index != index {
             refuse!(Refusal::Index);
         }
@@ -315,7 +294,7 @@ impl Step<'_> {
             issued_ms,
             previous: self.state.head,
             policy,
-            next_policy: announced.as_ref().map_or(policy, RealmPolicy::digest),
+            next_policy: announced.as_ref().map_or(policy, |policy| policy.digest()),
         };
         self.batch.epoch(&EpochRecord {
             signed: SignedHead { head: head.clone(), signatures: Signatures::new() },
@@ -326,9 +305,7 @@ impl Step<'_> {
         for (id, page) in &change.written {
             self.batch.page(*id, page);
         }
-        for (number, id) in change.retired.iter().enumerate() {
-            self.batch.retired(epoch, number as u64, *id);
-        }
+        self.batch.retired(epoch, &change.retired);
         if let Some(policy) = announced {
             self.batch.policy(epoch, &policy);
             self.state.policy = policy;
@@ -339,7 +316,7 @@ impl Step<'_> {
         self.state.root = change.root;
         self.state.next_page = change.next_page;
         self.state.pending = 0;
-        self.pages = change.written;
+        (self.pages, self.retired) = (change.written, change.retired);
         self.forget()?;
         self.effects.push(Effect::Sign(Box::new(head)));
         Ok(Ok(Accepted::Delimited(epoch)))
@@ -352,8 +329,8 @@ impl Step<'_> {
             return Ok(());
         }
         // What the epoch after it no longer has. An epoch's pages are bounded by its changes.
-        for (key, page) in self.tables.retired(oldest + 1, usize::MAX)? {
-            self.batch.remove_page(page);
+        for (key, pages) in self.tables.retired(oldest + 1)? {
+            pages.into_iter().for_each(|page| self.batch.remove_page(page));
             self.batch.remove(key);
         }
         self.state.retained = oldest + 1;

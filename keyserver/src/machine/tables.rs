@@ -10,7 +10,7 @@
 //! | 3 | index, epoch | its [`Profile`] |
 //! | 4 | epoch, number from 0 | index and entry hash of a change |
 //! | 5 | epoch | [`EpochRecord`] |
-//! | 6 | epoch, number from 0 | page that the epoch no longer has, and the one before has |
+//! | 6 | epoch, number from 0 | pages that the epoch no longer has, and the one before has |
 //! | 7 | generation | epoch whose head names that realm policy as the next, and the policy |
 //! | 8 | name | its index |
 //! | 9 | – | the [`Issuers`] of identity tokens |
@@ -60,9 +60,13 @@ impl Message for EpochRecord {
     }
 }
 
+/// The most pages in one list of those that went with an epoch.
+const RETIRED_PAGES: usize = 1024;
+
 /// What a key is made of.
 fn key(table: u8, parts: &[&[u8]]) -> Bytes {
-    let mut key = vec![table];
+    let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
+    key.push(table);
     parts.iter().for_each(|part| key.extend_from_slice(part));
     key.into()
 }
@@ -72,9 +76,10 @@ fn sum(key: &[u8], value: &[u8]) -> [u8; 4] {
 }
 
 /// Puts `value`, with its checksum.
-fn put(batch: &mut Batch, key: Bytes, value: &[u8]) {
-    let sealed = [value, &sum(&key, value)].concat();
-    batch.put(key, sealed);
+fn put(batch: &mut Batch, key: Bytes, mut value: Vec<u8>) {
+    let sum = sum(&key, &value);
+    value.extend_from_slice(&sum);
+    batch.put(key, value);
 }
 
 /// Takes the checksum off.
@@ -174,16 +179,18 @@ impl<'a> Tables<'a> {
         self.message(&key(5, &[&epoch.to_be_bytes()]))
     }
 
-    /// The first pages that went with that epoch, as keys and numbers.
-    pub(crate) fn retired(&self, epoch: u64, most: usize) -> Result<Vec<(Bytes, u64)>> {
+    /// The pages that went with that epoch, by the keys of their lists.
+    pub(crate) fn retired(&self, epoch: u64) -> Result<Vec<(Bytes, Vec<u64>)>> {
         let from = key(6, &[&epoch.to_be_bytes()]);
         let to = key(6, &[&epoch.to_be_bytes(), &[0xff; 9]]);
-        let pairs = self.0.range(&from, &to, Direction::Forward, most)?;
-        let page = |(key, sealed): (Bytes, Bytes)| {
+        let pairs = self.0.range(&from, &to, Direction::Forward, usize::MAX)?;
+        let pages = |(key, sealed): (Bytes, Bytes)| {
             let value = open(&key, &sealed)?;
-            Ok((key, last_u64(&value)?))
+            let mut reader = Reader::new("list of pages", &value);
+            let pages = (0..value.len().div_ceil(8)).map(|_| reader.u64()).collect::<Result<_>>()?;
+            Ok((key, pages))
         };
-        pairs.into_iter().map(page).collect()
+        pairs.into_iter().map(pages).collect()
     }
 
     /// The realm policy of that generation, and the epoch whose head names it as the next; none for the first.
@@ -259,12 +266,12 @@ pub(crate) struct TableBatch(pub(crate) Batch);
 
 impl TableBatch {
     pub(crate) fn state(&mut self, state: &State) -> Result<()> {
-        put(&mut self.0, key(0, &[]), &state.to_bounded_bytes()?);
+        put(&mut self.0, key(0, &[]), state.to_bounded_bytes()?);
         Ok(())
     }
 
     pub(crate) fn page(&mut self, id: u64, page: &crate::merkle::Page) {
-        put(&mut self.0, key(1, &[&id.to_be_bytes()]), &page.encode());
+        put(&mut self.0, key(1, &[&id.to_be_bytes()]), page.encode());
     }
 
     pub(crate) fn remove_page(&mut self, id: u64) {
@@ -276,44 +283,48 @@ impl TableBatch {
     }
 
     pub(crate) fn entry(&mut self, epoch: u64, entry: &SignedEntry) {
-        put(&mut self.0, key(2, &[&entry.entry.index.0, &epoch.to_be_bytes()]), &entry.to_bytes());
+        put(&mut self.0, key(2, &[&entry.entry.index.0, &epoch.to_be_bytes()]), entry.to_bytes());
     }
 
     pub(crate) fn profile(&mut self, index: &Digest, epoch: u64, profile: &Profile) {
-        put(&mut self.0, key(3, &[&index.0, &epoch.to_be_bytes()]), &profile.to_bytes());
+        put(&mut self.0, key(3, &[&index.0, &epoch.to_be_bytes()]), profile.to_bytes());
     }
 
     pub(crate) fn change(&mut self, epoch: u64, number: u64, index: &Digest, hash: &Digest) {
-        let value = [index.0, hash.0].concat();
-        put(&mut self.0, key(4, &[&epoch.to_be_bytes(), &number.to_be_bytes()]), &value);
+        let value = [&index.0[..], &hash.0].concat();
+        put(&mut self.0, key(4, &[&epoch.to_be_bytes(), &number.to_be_bytes()]), value);
     }
 
     pub(crate) fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
         let epoch = record.signed.head.epoch.to_be_bytes();
-        put(&mut self.0, key(5, &[&epoch]), &record.to_bounded_bytes()?);
+        put(&mut self.0, key(5, &[&epoch]), record.to_bounded_bytes()?);
         Ok(())
     }
 
-    pub(crate) fn retired(&mut self, epoch: u64, number: u64, page: u64) {
-        put(&mut self.0, key(6, &[&epoch.to_be_bytes(), &number.to_be_bytes()]), &page.to_be_bytes());
+    /// Lists of pages: a row for each page, as there once was, costs more than what is in it.
+    pub(crate) fn retired(&mut self, epoch: u64, pages: &[u64]) {
+        for (number, pages) in (0_u64..).zip(pages.chunks(RETIRED_PAGES)) {
+            let value = pages.iter().flat_map(|page| page.to_be_bytes()).collect();
+            put(&mut self.0, key(6, &[&epoch.to_be_bytes(), &number.to_be_bytes()]), value);
+        }
     }
 
     pub(crate) fn policy(&mut self, epoch: u64, policy: &RealmPolicy) {
         let mut writer = Writer::new();
         policy.write(writer.u64(epoch));
-        put(&mut self.0, key(7, &[&policy.generation.to_be_bytes()]), &writer.finish());
+        put(&mut self.0, key(7, &[&policy.generation.to_be_bytes()]), writer.finish());
     }
 
     pub(crate) fn issuers(&mut self, issuers: &Issuers) {
-        put(&mut self.0, key(9, &[]), &issuers.to_bytes());
+        put(&mut self.0, key(9, &[]), issuers.to_bytes());
     }
 
     pub(crate) fn authorities(&mut self, authorities: &Authorities) {
-        put(&mut self.0, key(10, &[]), &authorities.to_bytes());
+        put(&mut self.0, key(10, &[]), authorities.to_bytes());
     }
 
     pub(crate) fn name(&mut self, name: &str, index: &Digest) {
-        put(&mut self.0, key(8, &[name.as_bytes()]), &index.0);
+        put(&mut self.0, key(8, &[name.as_bytes()]), index.0.to_vec());
     }
 }
 
@@ -323,15 +334,36 @@ mod tests {
     use crate::kv::{Kv as _, MemoryKv};
 
     #[test]
+    fn pages_that_went_are_read_from_lists_and_from_the_rows_that_older_replicas_wrote() {
+        let kv = MemoryKv::new();
+        let mut batch = TableBatch::default();
+        let pages: Vec<u64> = (0..2_500).map(|page| page * 3).collect();
+        batch.retired(7, &pages);
+        batch.retired(9, &[]);
+        for (number, page) in [4_u64, 5].into_iter().enumerate() {
+            let row = key(6, &[&8_u64.to_be_bytes(), &(number as u64).to_be_bytes()]);
+            put(&mut batch.0, row, page.to_be_bytes().to_vec());
+        }
+        put(&mut batch.0, key(6, &[&10_u64.to_be_bytes(), &[0; 8]]), vec![0; 12]);
+        kv.write(batch.0).unwrap();
+        let tables = Tables::new(&kv);
+        let read = |epoch| tables.retired(epoch).unwrap().into_iter().flat_map(|(_, pages)| pages).collect::<Vec<_>>();
+        assert_eq!((read(7), tables.retired(7).unwrap().len()), (pages, 3));
+        assert_eq!((read(8), tables.retired(8).unwrap().len()), (vec![4, 5], 2));
+        assert_eq!(read(9), Vec::<u64>::new());
+        assert!(tables.retired(10).is_err());
+    }
+
+    #[test]
     fn a_name_is_read_with_and_without_the_proof_that_older_replicas_wrote() {
         let kv = MemoryKv::new();
         let mut batch = TableBatch::default();
         let index = Digest([3; 32]);
         batch.name("new", &index);
         let row = |name: &str| key(8, &[name.as_bytes()]);
-        put(&mut batch.0, row("old"), &[[3; 32].as_slice(), &[9; VRF_PROOF_BYTES]].concat());
-        put(&mut batch.0, row("short"), &[3; 31]);
-        put(&mut batch.0, row("long"), &[3; 33]);
+        put(&mut batch.0, row("old"), [[3; 32].as_slice(), &[9; VRF_PROOF_BYTES]].concat());
+        put(&mut batch.0, row("short"), vec![3; 31]);
+        put(&mut batch.0, row("long"), vec![3; 33]);
         kv.write(batch.0).unwrap();
         let tables = Tables::new(&kv);
         assert_eq!(tables.name("new").unwrap(), Some(index));

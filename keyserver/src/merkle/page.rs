@@ -32,10 +32,30 @@ pub(crate) enum Slot {
     Child { page: PageId, hash: Digest },
 }
 
-/// A page of the tree.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// A page of the tree. In memory are only the slots that have something in them, and the hashes of its nodes as far as they were needed: who changes
+/// one slot computes those on its way alone.
+#[derive(Debug, Clone, Default)]
 pub struct Page {
-    slots: [Slot; SLOTS],
+    /// A bit for each slot that has something.
+    occupied: u16,
+    /// What those have, in order.
+    slots: Vec<Slot>,
+    /// Hashes of regions that are nodes, by [`region_number`].
+    nodes: Vec<(u8, Digest)>,
+}
+
+impl PartialEq for Page {
+    fn eq(&self, other: &Self) -> bool {
+        // Hashes follow from the slots.
+        self.occupied == other.occupied && self.slots == other.slots
+    }
+}
+
+impl Eq for Page {}
+
+/// The number of the region of `length` slots from `from` on: 1 for the whole page, 2 and 3 for its halves, 16 to 31 for its slots.
+fn region_number(from: usize, length: usize) -> u8 {
+    ((SLOTS + from) / length.max(1)) as u8
 }
 
 /// What a part of a page amounts to.
@@ -62,18 +82,46 @@ impl Region {
 }
 
 impl Page {
+    /// How many slots before `at` have something.
+    fn before(&self, at: usize) -> usize {
+        let below = (1_u32 << at.min(SLOTS)) - 1;
+        (u32::from(self.occupied) & below).count_ones() as usize
+    }
+
+    fn has(&self, at: usize) -> bool {
+        at < SLOTS && self.occupied >> at & 1 == 1
+    }
+
     pub(crate) fn slot(&self, at: usize) -> Slot {
-        self.slots.get(at).copied().unwrap_or_default()
+        if self.has(at) { self.slots.get(self.before(at)).copied().unwrap_or_default() } else { Slot::Empty }
     }
 
     pub(crate) fn set(&mut self, at: usize, slot: Slot) {
-        if let Some(place) = self.slots.get_mut(at) {
-            *place = slot;
+        let place = self.before(at);
+        match (self.has(at), slot) {
+            (false, Slot::Empty) => return,
+            (true, Slot::Empty) => drop(self.slots.remove(place)),
+            (true, _) => self.slots.iter_mut().skip(place).take(1).for_each(|held| *held = slot),
+            (false, _) => {
+                self.slots.reserve_exact(1);
+                self.slots.insert(place, slot);
+            }
         }
+        let bit = 1 << at;
+        self.occupied = if slot == Slot::Empty { self.occupied & !bit } else { self.occupied | bit };
+        // All that it is a part of.
+        let number = region_number(at, 1);
+        self.nodes.retain(|(node, _)| number >> (BITS as u32 - node.ilog2()) != *node);
     }
 
-    pub(crate) fn slots(&self) -> &[Slot; SLOTS] {
-        &self.slots
+    /// What is in the `length` slots from `from` on, without the empty ones.
+    pub(crate) fn within(&self, from: usize, length: usize) -> &[Slot] {
+        self.slots.get(self.before(from)..self.before(from + length)).unwrap_or_default()
+    }
+
+    fn known(&self, from: usize, length: usize) -> Option<Region> {
+        let number = region_number(from, length);
+        self.nodes.iter().find(|(node, _)| *node == number).map(|(_, hash)| Region::Node(*hash))
     }
 
     /// What the `length` slots from `from` on amount to; `path` has the page's own bits, `level` is the page's.
@@ -85,26 +133,21 @@ impl Page {
         from: usize,
         length: usize,
     ) -> Region {
-        if length <= 1 {
-            return match self.slot(from) {
-                Slot::Empty => Region::Empty,
-                Slot::Leaf { index, value } => Region::Leaf { index, value },
-                Slot::Child { hash, .. } => Region::Node(hash),
-            };
+        match self.within(from, length) {
+            [] => return Region::Empty,
+            [Slot::Leaf { index, value }] => return Region::Leaf { index: *index, value: *value },
+            [Slot::Child { hash, .. }] if length == 1 => return Region::Node(*hash),
+            _ => {}
         }
-        let half = length / 2;
-        let left = self.region(hasher, path, level, from, half);
-        let right = self.region(hasher, path, level, from + half, half);
-        match (left, right) {
-            (Region::Empty, Region::Empty) => Region::Empty,
-            (leaf @ Region::Leaf { .. }, Region::Empty) | (Region::Empty, leaf @ Region::Leaf { .. }) => leaf,
-            (left, right) => {
-                let depth = level * BITS + BITS - half.trailing_zeros() as usize;
-                let left = left.hash(hasher, &in_slot(path, level, from), depth);
-                let right = right.hash(hasher, &in_slot(path, level, from + half), depth);
-                Region::Node(hasher.node(&left, &right))
-            }
-        }
+        self.known(from, length).unwrap_or_else(|| {
+            let half = length / 2;
+            let left = self.region(hasher, path, level, from, half);
+            let right = self.region(hasher, path, level, from + half, half);
+            let depth = level * BITS + BITS - half.trailing_zeros() as usize;
+            let left = left.hash(hasher, &in_slot(path, level, from), depth);
+            let right = right.hash(hasher, &in_slot(path, level, from + half), depth);
+            Region::Node(hasher.node(&left, &right))
+        })
     }
 
     /// What stands in the whole page.
@@ -112,22 +155,51 @@ impl Page {
         self.region(hasher, path, level, 0, SLOTS)
     }
 
+    /// What stands in the whole page; the hashes on the way are kept.
+    pub(crate) fn learn(&mut self, hasher: &TreeHasher, path: &Digest, level: usize) -> Region {
+        for length in [2, 4, 8, SLOTS] {
+            for from in (0..SLOTS).step_by(length) {
+                if self.within(from, length).is_empty() || self.known(from, length).is_some() {
+                    continue;
+                }
+                if let Region::Node(hash) = self.region(hasher, path, level, from, length) {
+                    self.nodes.push((region_number(from, length), hash));
+                }
+            }
+        }
+        self.nodes.shrink_to_fit();
+        self.whole(hasher, path, level)
+    }
+
+    /// The page without the hashes that are kept.
+    pub(crate) fn anew(&self) -> Self {
+        Self { occupied: self.occupied, slots: self.slots.clone(), nodes: Vec::new() }
+    }
+
     /// Leaves and children.
     pub(crate) fn occupied(&self) -> usize {
-        self.slots.iter().filter(|slot| **slot != Slot::Empty).count()
+        self.slots.len()
+    }
+
+    /// Bytes in memory.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Self>()
+            + self.slots.capacity() * size_of::<Slot>()
+            + self.nodes.capacity() * size_of::<(u8, Digest)>()
     }
 
     /// The bytes to store.
     pub fn encode(&self) -> Vec<u8> {
         let (mut leaves, mut children) = (0_u16, 0_u16);
-        for (at, slot) in self.slots.iter().enumerate() {
-            match slot {
+        for at in 0..SLOTS {
+            match self.slot(at) {
                 Slot::Empty => {}
                 Slot::Leaf { .. } => leaves |= 1 << at,
                 Slot::Child { .. } => children |= 1 << at,
             }
         }
-        let mut writer = Writer::new();
+        // With room for the checksum, and that of the database.
+        let mut writer = Writer::with_capacity(5 + self.slots.len() * 2 * Digest::BYTES + 8);
         writer.u8(VERSION).u16(leaves).u16(children);
         for slot in &self.slots {
             match slot {
@@ -163,16 +235,17 @@ impl Page {
         if leaves & children != 0 {
             return Err(reader.fault("a slot is both leaf and page"));
         }
-        let mut page = Self::default();
-        for (at, slot) in page.slots.iter_mut().enumerate() {
+        let occupied = leaves | children;
+        let mut slots = Vec::with_capacity(occupied.count_ones() as usize);
+        for at in 0..SLOTS {
             if leaves >> at & 1 == 1 {
-                *slot = Slot::Leaf { index: reader.digest()?, value: reader.digest()? };
+                slots.push(Slot::Leaf { index: reader.digest()?, value: reader.digest()? });
             } else if children >> at & 1 == 1 {
-                *slot = Slot::Child { page: reader.u64()?, hash: reader.digest()? };
+                slots.push(Slot::Child { page: reader.u64()?, hash: reader.digest()? });
             }
         }
         reader.finish()?;
-        Ok(page)
+        Ok(Self { occupied, slots, nodes: Vec::new() })
     }
 }
 

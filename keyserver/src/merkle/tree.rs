@@ -116,7 +116,7 @@ impl<'a, S: PageSource + ?Sized> Tree<'a, S> {
             };
             page.set(at, slot);
         }
-        let region = page.whole(self.hasher, &path, level);
+        let region = page.learn(self.hasher, &path, level);
         let id = change.next_page;
         change.next_page = id.checked_add(1).ok_or_else(|| Error::Corrupt {
             what: "tree",
@@ -174,17 +174,13 @@ impl<'a, S: PageSource + ?Sized> Tree<'a, S> {
     fn descend(&self, page: &Page, level: usize, index: &Digest, siblings: &mut Vec<Option<Digest>>) -> Descent {
         let (mut from, mut length) = (0, SLOTS);
         loop {
-            let slots = page.slots().iter().skip(from).take(length);
-            let mut occupied = slots.filter(|slot| **slot != Slot::Empty);
-            match (occupied.next(), occupied.next()) {
-                (None, _) => return Descent::Ends(Terminal::Empty),
-                (Some(Slot::Leaf { index: found, .. }), None) if found == index => {
-                    return Descent::Ends(Terminal::Present);
-                }
-                (Some(Slot::Leaf { index, value }), None) => {
+            match page.within(from, length) {
+                [] => return Descent::Ends(Terminal::Empty),
+                [Slot::Leaf { index: found, .. }] if found == index => return Descent::Ends(Terminal::Present),
+                [Slot::Leaf { index, value }] => {
                     return Descent::Ends(Terminal::Other { index: *index, value: *value });
                 }
-                (Some(Slot::Child { page, .. }), None) if length == 1 => return Descent::Child(*page),
+                [Slot::Child { page, .. }] if length == 1 => return Descent::Child(*page),
                 _ => {}
             }
             let half = length / 2;
@@ -225,7 +221,7 @@ impl<'a, S: PageSource + ?Sized> Tree<'a, S> {
                     if level > MAX_LEVEL {
                         return Err(fault(level, "a page stands below the last level"));
                     }
-                    let found = self.source.page(id)?;
+                    let found = self.source.page(id)?.anew();
                     let region = found.whole(self.hasher, &path, level);
                     let alone = matches!(region, Region::Leaf { .. }) && level > 0;
                     if alone || found.occupied() == 0 || region.hash(self.hasher, &path, level * BITS) != hash {

@@ -5,10 +5,10 @@ use super::certified_registration::CertifiedRegistration;
 use super::entry::Update;
 use super::issuers::IssuersChange;
 use super::message::Message;
-use super::realm::RealmPolicy;
+use super::realm::{MAX_NAME_BYTES, RealmPolicy};
 use super::registration::Registration;
 use crate::digest::Domain;
-use crate::encoding::{Reader, Writer};
+use crate::encoding::{HEADER_BYTES, Reader, Writer};
 use crate::policy::{PublicKey, Signature, Signatures, SigningKey};
 use crate::policy::{read_signatures, write_signatures};
 use crate::{Digest, Result};
@@ -47,6 +47,19 @@ pub enum LogEntry {
     Certified(Box<CertifiedRegistration>),
     /// From now on, certificates of other authorities are taken.
     Authorities(Box<AuthoritiesChange>),
+}
+
+impl LogEntry {
+    /// The name that a framed entry may register, read without the rest: the entry may be a wrong one, or garbage.
+    pub(crate) fn may_register(framed: &[u8]) -> Option<&str> {
+        let mut reader = Reader::new(Self::WHAT, framed);
+        reader.slice(HEADER_BYTES).ok()?;
+        // An update, or what begins with one.
+        let has_update = matches!(reader.u8().ok()?, 0 | 4 | 6);
+        let name = reader.bytes(MAX_NAME_BYTES).ok().filter(|_| has_update)?;
+        let (_index, version) = (reader.digest().ok()?, reader.u64().ok()?);
+        std::str::from_utf8(name).ok().filter(|_| version == 0)
+    }
 }
 
 impl Message for LogEntry {
@@ -129,5 +142,31 @@ impl Message for PolicyChange {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self> {
         Ok(Self { policy: RealmPolicy::read(reader)?, signatures: read_signatures(reader)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_to_be_registered_is_read_from_the_start_of_an_entry() {
+        let golden = |file: &str| std::fs::read(std::path::Path::new("tests/fixtures").join(file)).unwrap();
+        let bytes = golden("log-entry-update-1.bin");
+        let LogEntry::Update(update) = LogEntry::from_bytes(&bytes).unwrap() else { panic!("an update") };
+        let named = |version| {
+            let mut update = (*update).clone();
+            update.signed.entry.version = version;
+            LogEntry::Update(Box::new(update)).to_bytes()
+        };
+        assert_eq!(LogEntry::may_register(&named(0)), Some(update.name.as_str()));
+        assert_eq!(LogEntry::may_register(&named(1)), None);
+        let delimiter = LogEntry::Delimiter { epoch: 1, issued_ms: 2 }.to_bytes();
+        assert_eq!(LogEntry::may_register(&delimiter), None);
+        // Cut anywhere, it is one or it is none.
+        let first = named(0);
+        for length in 0..first.len() {
+            assert!(LogEntry::may_register(&first[..length]).is_none_or(|name| name == update.name));
+        }
     }
 }

@@ -375,12 +375,10 @@ pub(crate) fn sign(head: &EpochHead, key: &SigningKey) -> LogEntry {
 
 /// Applies entries one after the other, and puts them on disk together: nothing of them is seen outside before.
 fn apply_all(mut machine: Machine, committed: Vec<Committed>) -> Result<(Machine, Vec<Effect>)> {
-    for entry in committed {
-        let outcome = machine.step(&entry)?;
-        if let Err(refusal) = &outcome.result {
+    for (entry, result) in committed.iter().zip(machine.stage_all(&committed)?) {
+        if let Err(refusal) = result {
             tracing::debug!(index = entry.index, %refusal, "a log entry is refused");
         }
-        machine.stage(outcome);
     }
     let effects = machine.flush()?;
     Ok((machine, effects))

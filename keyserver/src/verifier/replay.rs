@@ -149,7 +149,7 @@ impl Replay {
             (false, Some(policy))
                 if policy.digest() == head.next_policy && policy.generation == state.policy.generation + 1 =>
             {
-                policy
+                Arc::new(policy)
             }
             (false, _) => {
                 return Err(Unverified::Policy { step: 0, why: "the head's next policy was not shown" }.into());
