@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use plastron_config::ErrorKind;
 use plastron_sources::clock::Clock;
 
 use super::simulated_actors::{Process, World};
-use super::{CheckpointFault, CheckpointRequest, Collector, History, Inspector, Leader};
+use super::{CheckpointFault, CheckpointInfo, CheckpointRequest, Collector, History, Inspector, Leader};
 use crate::page_log::{Lsn, PutArgs};
 
 /// Two checkpoints of two leaders, hours old and hours apart, each with a KEK page of its own. The sequence of the older one, which is not retained
@@ -61,6 +62,117 @@ async fn what_is_restored_while_a_collection_runs_is_not_garbage() {
     assert_eq!(&follower.table(1).unwrap().get(1, Lsn::MAX).await.unwrap().records[0].bytes[..], b"old");
     let found = Inspector::new(process.volume.clone()).run().await.unwrap();
     assert!(found.is_clean(), "{:?}", found.faults);
+}
+
+/// Somebody who is about to bring `old` back, up to the create of the turtle that is `turtles` after the newest, and then sleeps.
+async fn sleeping_restore(world: &World, old: u64, turtles: usize) -> Restoring {
+    let process = calm(world, "restorer");
+    let turtle = world.store.history().len() + turtles;
+    process.connection.hold(Some(format!("put _plastron/turtle/{turtle:020}").leak()));
+    let history = Arc::new(History::new(process.volume.clone()));
+    let task = tokio::spawn(async move { history.restore(old).await });
+    a_second(world).await;
+    process.connection.hold(Some(""));
+    world.store.clock().sleep(Duration::from_secs(3 * 3600)).await;
+    Restoring { process, task }
+}
+
+struct Restoring {
+    process: Process,
+    task: tokio::task::JoinHandle<Result<CheckpointInfo, CheckpointFault>>,
+}
+
+impl Restoring {
+    async fn wakes(self) -> Result<CheckpointInfo, CheckpointFault> {
+        self.process.connection.hold(None);
+        self.task.await.unwrap()
+    }
+}
+
+/// What the newest checkpoint has, which can be read whole, as can all others.
+async fn newest_page(world: &World) -> Vec<u8> {
+    let process = calm(world, "reader");
+    let found = Inspector::new(process.volume.clone()).all(true).run().await.unwrap();
+    assert!(found.is_clean(), "{:?}", found.faults);
+    let follower = super::Follower::open_still(process.volume.clone()).await.unwrap();
+    let page = follower.table(1).unwrap().get(1, Lsn::MAX).await.unwrap().records[0].bytes.to_vec();
+    follower.close().await;
+    page
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restore_that_slept_until_its_pin_was_over_publishes_nothing() {
+    let world = World::new(1);
+    let old = two_checkpoints(&world).await;
+    let restoring = sleeping_restore(&world, old, 1).await;
+    let collector = calm(&world, "collector");
+    let report = Collector::new(collector.volume.clone()).run().await.unwrap();
+    assert!(report.removed_turtles > 0 && report.removed_keks == 1, "{report}");
+    let fault = restoring.wakes().await.unwrap_err();
+    assert!(matches!(fault, CheckpointFault::Gone { .. }), "{fault:?}");
+    assert_eq!(newest_page(&world).await, b"new");
+    assert_eq!(world.store.names("_plastron/pin/"), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_restore_is_about_to_publish_is_held_however_long_it_takes() {
+    let world = World::new(1);
+    let old = two_checkpoints(&world).await;
+    let restoring = sleeping_restore(&world, old, 2).await;
+    let collector = calm(&world, "collector");
+    let report = Collector::new(collector.volume.clone()).run().await.unwrap();
+    assert!(report.removed_turtles > 0 && (report.removed_keks, report.pins) == (0, 1), "{report}");
+    let restored = restoring.wakes().await.unwrap();
+    assert_eq!(restored.sequence, world.store.history().len() as u64);
+    assert_eq!(newest_page(&world).await, b"old");
+    assert_eq!(world.store.names("_plastron/pin/"), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_restore_held_is_garbage_when_somebody_else_leads() {
+    let world = World::new(1);
+    let old = two_checkpoints(&world).await;
+    let restoring = sleeping_restore(&world, old, 2).await;
+    let later = calm(&world, "later");
+    let leader = Leader::open(later.volume.clone()).await.unwrap();
+    leader.table(1).unwrap().put(1, PutArgs::full(), "later").await.unwrap();
+    leader.checkpoint(CheckpointRequest::default()).await.unwrap();
+    let collector = calm(&world, "collector");
+    let report = Collector::new(collector.volume.clone()).run().await.unwrap();
+    assert_eq!((report.removed_pins > 0, report.pins, report.removed_keks), (true, 0, 1), "{report}");
+    assert_eq!(world.store.names("_plastron/pin/"), Vec::<String>::new());
+    let fault = restoring.wakes().await.unwrap_err();
+    assert_eq!(fault.kind(), ErrorKind::Fenced, "{fault:?}");
+    assert_eq!(newest_page(&world).await, b"later");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collector_bears_that_another_was_quicker() {
+    let world = World::new(1);
+    let process = calm(&world, "many");
+    let leader = Leader::open(process.volume.clone()).await.unwrap();
+    for round in 0..5 {
+        leader.table(1).unwrap().put(round, PutArgs::full(), "many").await.unwrap();
+        if round == 4 {
+            leader.log().merge_indexes().await.unwrap();
+        }
+        leader.checkpoint(CheckpointRequest::default()).await.unwrap();
+    }
+    assert!(!world.store.names("_plastron/index/").is_empty());
+    two_checkpoints(&world).await;
+    let (mut slow, quick) = (calm(&world, "slow"), calm(&world, "quick"));
+    // It keeps what the other does not.
+    slow.volume.retention.window = Duration::from_secs(24 * 3600);
+    slow.connection.hold(Some("get _plastron/index/"));
+    let collection = Collector::new(slow.volume.clone());
+    let collecting = tokio::spawn(async move { collection.run().await });
+    a_second(&world).await;
+    let report = Collector::new(quick.volume.clone()).run().await.unwrap();
+    assert!(report.removed_turtles > 0 && report.removed_runs > 0, "{report}");
+    assert!(!collecting.is_finished(), "it has read turtles, and is about to read what they name");
+    slow.connection.hold(None);
+    collecting.await.unwrap().unwrap();
+    assert_eq!(newest_page(&world).await, b"new");
 }
 
 #[tokio::test(start_paused = true)]
