@@ -124,7 +124,7 @@ fn aside(shared: &Shared, stop: &watch::Sender<bool>, request: &Request<Incoming
             let (commits, transactions, staged) = shared.store.counts();
             let page = shared.metrics.page(&[
                 ("ickpt_commits_total", "counter", "Records that were written.", commits),
-                ("ickpt_transactions_total", "counter", "Transactions that wrote them.", transactions),
+                ("ickpt_transactions_total", "counter", "Batches in which they were written.", transactions),
                 ("ickpt_staged", "gauge", "Operations that wait for their POST.", staged),
                 ("ickpt_store_requests_total", "counter", "Requests to stores.", shared.authorizer.requests()),
             ]);
