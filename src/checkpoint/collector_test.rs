@@ -147,6 +147,32 @@ async fn what_a_restore_held_is_garbage_when_somebody_else_leads() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_clone_whose_origin_was_collected_while_it_slept_is_not_made() {
+    let world = World::new(1);
+    let old = two_checkpoints(&world).await;
+    let process = calm(&world, "cloner");
+    let history = Arc::new(History::new(process.volume.clone()));
+    process.connection.hold(Some("put _plastron/pin/"));
+    let task = tokio::spawn(async move { history.clone_to(old, "clone/").await });
+    a_second(&world).await;
+    // With a lease, and having seen the turtle, it sleeps before the pin that is to take the lease's place.
+    for next in ["get _plastron/turtle/", "put _plastron/pin/", ""] {
+        process.connection.hold(Some(next));
+        a_second(&world).await;
+    }
+    world.store.clock().sleep(Duration::from_secs(3 * 3600)).await;
+    let collector = calm(&world, "collector");
+    let report = Collector::new(collector.volume.clone()).run().await.unwrap();
+    assert!(report.removed_keks == 1, "{report}");
+    process.connection.hold(None);
+    let fault = task.await.unwrap().unwrap_err();
+    assert!(matches!(fault, CheckpointFault::Gone { .. }), "{fault:?}");
+    assert_eq!(world.store.names("_plastron/pin/"), Vec::<String>::new());
+    assert_eq!(world.store.names("clone/"), Vec::<String>::new());
+    assert_eq!(newest_page(&world).await, b"new");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_collector_bears_that_another_was_quicker() {
     let world = World::new(1);
     let process = calm(&world, "many");

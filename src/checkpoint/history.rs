@@ -11,7 +11,7 @@ use super::checkpoint_info::CheckpointInfo;
 use super::follower::Follower;
 use super::kek::Kek;
 use super::leader_keys::load_newest_kek;
-use super::pins::{HeldPin, Pins, new_pin};
+use super::pins::{HeldPin, LastingPin, Pins, new_pin};
 use super::published::Published;
 use super::volume::Volume;
 use crate::page_log::Lsn;
@@ -159,6 +159,7 @@ impl History {
         let content = turtle.encode().map_err(CheckpointFault::format("the first checkpoint of a clone"))?;
         // Before it is there it must hold, and in every database that it shares objects with.
         let origin = HeldPin::take(&self.volume, &published).await?;
+        let (version, mut pins) = (published.version, Vec::new());
         let shared = Published { content: content.clone(), turtle: turtle.clone(), ..published };
         for Ancestor { prefix: home, .. } in &turtle.ancestors {
             let mut volume = self.volume.clone();
@@ -167,7 +168,14 @@ impl History {
             if *home == own {
                 pin.name = origin.successor();
             }
-            volume.put_pin(&pin).await?;
+            pins.push(LastingPin::put(&volume, &pin).await?);
+        }
+        if let Err(fault) = origin.has_held(version).await {
+            // Pins of what is gone would end every collection.
+            for pin in pins {
+                pin.release().await;
+            }
+            return Err(fault);
         }
         let mut leadership = Leadership::open(registry, &self.volume.owner).await?;
         if leadership.content().is_some() {

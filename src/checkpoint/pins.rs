@@ -93,20 +93,33 @@ impl HeldPin {
     ///
     /// # Errors
     /// [`CheckpointFault::Gone`] if it has not held all the time until then, and the turtle is gone; those of the bucket.
-    pub(crate) async fn hold_for(self, published: &Published, epoch: u64) -> Result<RestorePin, CheckpointFault> {
-        let volume = self.volume.clone();
-        let mut pin = new_pin(&volume, published, 0, format!("{RESTORE_OWNER}{epoch}").into());
+    pub(crate) async fn hold_for(self, published: &Published, epoch: u64) -> Result<LastingPin, CheckpointFault> {
+        let mut pin = new_pin(&self.volume, published, 0, format!("{RESTORE_OWNER}{epoch}").into());
         pin.name = self.successor();
-        volume.put_pin(&pin).await?;
-        let restore = RestorePin { volume, name: pin.name };
-        // Whoever listed pins before it was there has seen a lease that was not over; or the turtle, which goes before what it names.
-        let held = !self.is_lost() && !is_over(&self.volume, *lock(&self.unbroken));
-        if held || is_there(&self.volume, published.version).await? {
-            self.release().await;
-            return Ok(restore);
+        let lasting = LastingPin::put(&self.volume, &pin).await?;
+        match self.has_held(published.version).await {
+            Ok(()) => {
+                self.release().await;
+                Ok(lasting)
+            }
+            Err(fault) => {
+                lasting.release().await;
+                Err(fault)
+            }
         }
-        restore.release().await;
-        Err(CheckpointFault::Gone { sequence: published.version.sequence })
+    }
+
+    /// That it has held without a gap up to now: a pin without a lease that takes its place, and was put before this was asked, then holds something. Whoever
+    /// listed pins before that was there has seen a lease that was not over; or the turtle, which goes before what it names.
+    ///
+    /// # Errors
+    /// [`CheckpointFault::Gone`] if it has not, and the turtle of `version` is gone; those of the bucket.
+    pub(crate) async fn has_held(&self, version: Version) -> Result<(), CheckpointFault> {
+        let held = !self.is_lost() && !is_over(&self.volume, *lock(&self.unbroken));
+        match held || is_there(&self.volume, version).await? {
+            true => Ok(()),
+            false => Err(CheckpointFault::Gone { sequence: version.sequence }),
+        }
     }
 
     /// Gives it up at once. What can't be removed holds for the rest of its lease.
@@ -119,14 +132,23 @@ impl HeldPin {
     }
 }
 
-/// A pin without a lease. Dropped, it holds until somebody else leads, and is garbage then.
+/// A pin without a lease. Dropped, it goes on to hold.
 #[derive(Debug)]
-pub(crate) struct RestorePin {
+pub(crate) struct LastingPin {
     volume: Volume,
     name: PinName,
 }
 
-impl RestorePin {
+impl LastingPin {
+    /// Creates `pin`.
+    ///
+    /// # Errors
+    /// Those of the bucket; it may be there then.
+    pub(crate) async fn put(volume: &Volume, pin: &Pin) -> Result<Self, CheckpointFault> {
+        volume.put_pin(pin).await?;
+        Ok(Self { volume: volume.clone(), name: pin.name })
+    }
+
     /// Gives it up at once.
     pub(crate) async fn release(self) {
         remove(&self.volume, self.name).await;
