@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::flowing::Flowing;
-use super::opening::Opened;
+use super::opening::look;
 use super::streams::http2;
 
 /// Bytes of a call's headers.
@@ -123,7 +123,7 @@ where
     let Some(acceptor) = serving.tls.clone() else {
         return match serving.max_streams {
             None => http1(stream, peer, serving, answer).await,
-            Some(max_streams) => match tokio::time::timeout(serving.head_timeout, Opened::look(stream)).await {
+            Some(max_streams) => match tokio::time::timeout(serving.head_timeout, look(stream)).await {
                 Ok(Ok((true, stream))) => http2(stream, peer, serving, max_streams, answer).await,
                 Ok(Ok((false, stream))) => http1(stream, peer, serving, answer).await,
                 Ok(Err(error)) => tracing::debug!(%error, %address, "a connection ended before it began"),

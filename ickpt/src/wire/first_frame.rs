@@ -7,7 +7,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::oneshot;
 
 /// Bytes in front of a frame: length (3), type, flags, stream (4).
@@ -15,7 +15,7 @@ const HEAD_BYTES: usize = 9;
 /// The type of SETTINGS.
 const SETTINGS: u8 = 4;
 
-/// A stream whose first bytes are looked at as they pass.
+/// The reading side of a stream, whose first bytes are looked at as they pass.
 pub(super) struct FirstFrame<S> {
     stream: S,
     head: Vec<u8>,
@@ -23,7 +23,7 @@ pub(super) struct FirstFrame<S> {
 }
 
 impl<S> FirstFrame<S> {
-    /// The stream, and where it is told what the other side speaks.
+    /// It, and where it is told what the other side speaks.
     pub(super) fn new(stream: S) -> (Self, oneshot::Receiver<bool>) {
         let (tell, told) = oneshot::channel();
         (Self { stream, head: Vec::with_capacity(HEAD_BYTES), tell: Some(tell) }, told)
@@ -55,32 +55,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for FirstFrame<S> {
             self.look(new)?;
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for FirstFrame<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

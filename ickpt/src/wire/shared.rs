@@ -64,7 +64,9 @@ impl SharedConnection {
             crate::storage_url::Scheme::Https => Scheme::HTTPS,
         };
         let authority = Authority::try_from(origin.authority()).map_err(|error| unreachable(error.to_string()))?;
-        let (stream, told) = FirstFrame::new(stream);
+        let (read, write) = tokio::io::split(stream);
+        let (read, told) = FirstFrame::new(read);
+        let stream = tokio::io::join(read, write);
         let mut builder = Builder::new();
         builder.enable_push(false).max_header_list_size(MAX_HEAD_BYTES).max_frame_size(MAX_FRAME_BYTES);
         // How many calls it takes at a time stands in its greeting; what is asked before that was read waits.
