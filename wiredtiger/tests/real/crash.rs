@@ -72,7 +72,8 @@ fn killed(backend: Backend, cycles: usize) {
     let Some(place) = backend.place(home.path()) else { return };
     let prefix = format!("crash-{}-{backend:?}", std::process::id()).replace(['(', ')'], "");
     let mut killed = Killed { place, prefix, home, kills: 0 };
-    while killed.cycles() < cycles {
+    // On a quick machine many cycles are over before this sees one: as many kills as cycles ask for come first.
+    while killed.cycles() < cycles || (killed.kills as usize) * 5 < cycles {
         killed.round();
         if killed.kills.is_multiple_of(16) {
             killed.place.verified_names(&killed.prefix);
@@ -86,7 +87,6 @@ fn killed(backend: Backend, cycles: usize) {
     assert!(output.status.success(), "{}", text(&output));
     let names = killed.place.verified_names(&killed.prefix);
     assert!(names.len() >= cycles, "{cycles} flushes left {} objects", names.len());
-    assert!(killed.kills as usize * 5 >= cycles, "only {} kills", killed.kills);
     assert!(no_remains(killed.home.path()), "something half is left in the bucket's directory");
 }
 
