@@ -28,6 +28,8 @@ Usage: cargo run --release -- [--quick] [--json] [--only PART]... [--scratch DIR
   --scratch DIR  where files are made, on a real disk for real numbers [default: TMPDIR]
 ";
 
+const PARTS: [&str; 4] = ["local", "far", "cold", "warm"];
+
 fn main() -> ExitCode {
     let mut plan = bench::Plan::default();
     let mut arguments = std::env::args().skip(1);
@@ -46,6 +48,10 @@ fn main() -> ExitCode {
                 return ExitCode::from(2);
             }
         }
+    }
+    if let Some(part) = plan.only.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        eprint!("unknown part {part:?}\n\n{HELP}");
+        return ExitCode::from(2);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

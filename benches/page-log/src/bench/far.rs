@@ -84,20 +84,15 @@ pub(super) async fn ingest_rows(amount: Amount, meter: &Meter) -> Result<Vec<Row
         written.remove().await?;
         Ok(work)
     };
-    let pairs = Pairs::run(
-        amount.plan(),
-        meter,
-        ours,
-        async |pair| {
-            let prefix = format!("slate-{pair}");
-            let slate = Slate::open(&prefix, far.object_store()?).await?;
-            let work = slate.ingest(&pages, pages.len()).await?;
-            slate.close().await?;
-            // The server keeps objects in memory.
-            workload::clear(&workload::bucket(&far.options()?, &prefix).await?).await?;
-            Ok(work)
-        },
-    )
+    let pairs = Pairs::run(amount.plan(), meter, ours, async |pair| {
+        let prefix = format!("slate-{pair}");
+        let slate = Slate::open(&prefix, far.object_store()?).await?;
+        let work = slate.ingest(&pages, pages.len()).await?;
+        slate.close().await?;
+        // The server keeps objects in memory.
+        workload::clear(&workload::bucket(&far.options()?, &prefix).await?).await?;
+        Ok(work)
+    })
     .await?;
     let slate = Row::compared(title.clone(), "gcs", Unit::MibPerSecond, &pairs, "SlateDB", Goal::Ratio(3.0));
     let pairs = Pairs::run(amount.plan(), meter, ours, async |pair| bare(&far, &pages, pair).await).await?;
@@ -160,11 +155,6 @@ pub(super) async fn cold_rows(amount: Amount, meter: &Meter) -> Result<Vec<Row>>
 }
 
 /// Gets one after another, of what has just been opened.
-async fn get<R: ReadPages>(
-    reader: R,
-    pages: &[bytes::Bytes],
-    amount: Amount,
-    pair: usize,
-) -> Result<Work> {
+async fn get<R: ReadPages>(reader: R, pages: &[bytes::Bytes], amount: Amount, pair: usize) -> Result<Work> {
     workload::read_at_random(Arc::new(reader), pages, 1, amount.cold, pair as u64).await
 }

@@ -143,6 +143,9 @@ pub(crate) struct Bench {
     /// Clients at a time, each with a checkpoint of its own.
     #[arg(long, value_name = "N,…", default_value = "1,16,64,256", value_delimiter = ',')]
     pub(crate) clients: Vec<usize>,
+    /// Whether each client has a connection of its own, as processes have, or all share some by HTTP/2; or one after the other.
+    #[arg(long, value_name = "HOW", value_enum, default_value = "own,shared", value_delimiter = ',')]
+    pub(crate) connections: Vec<Connections>,
     /// Seconds of each measurement.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) seconds: u64,
@@ -152,4 +155,22 @@ pub(crate) struct Bench {
     /// The program etcd.
     #[arg(long, value_name = "FILE", default_value = "etcd")]
     pub(crate) etcd: PathBuf,
+}
+
+/// How clients reach what they measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Connections {
+    /// A connection for each client.
+    Own,
+    /// Few connections for all, on each of which many calls run at a time.
+    Shared,
+}
+
+impl std::fmt::Display for Connections {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Own => "own",
+            Self::Shared => "shared",
+        })
+    }
 }

@@ -16,13 +16,15 @@ use tokio::process::{Child, Command};
 
 use super::load::Writer;
 use super::{VALUE_BYTES, trouble};
+use crate::arguments::Connections;
 
-/// Connections, each of which carries many calls at a time.
-const MAX_CONNECTIONS: usize = 16;
+/// Connections that clients share, each of which carries many calls at a time.
+const SHARED: usize = 16;
 const READY_ATTEMPTS: u32 = 200;
 
 pub(crate) struct Etcd {
     _child: Child,
+    /// One for each client; those who share take the first of them.
     connections: Vec<SendRequest<Full<Bytes>>>,
 }
 
@@ -52,7 +54,7 @@ impl Etcd {
                 Ok(sender) => match put(sender, client, b"ready").await {
                     Ok(()) => {
                         let mut connections = Vec::new();
-                        for _ in 0..clients.clamp(1, MAX_CONNECTIONS) {
+                        for _ in 0..clients.max(1) {
                             connections.push(Self::connect(client).await?);
                         }
                         return Ok(Self { _child: child, connections });
@@ -75,8 +77,12 @@ impl Etcd {
     }
 
     /// A put to a key of its own.
-    pub(crate) fn writer(&self, client: usize) -> Writer {
-        let sender = self.connections.get(client % self.connections.len().max(1)).cloned();
+    pub(crate) fn writer(&self, client: usize, connections: Connections) -> Writer {
+        let connection = match connections {
+            Connections::Own => client,
+            Connections::Shared => client % SHARED,
+        };
+        let sender = self.connections.get(connection).cloned();
         let key = format!("bench/{client}");
         Box::new(move |_| {
             let (sender, key) = (sender.clone(), key.clone());

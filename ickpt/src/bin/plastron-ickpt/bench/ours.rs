@@ -10,17 +10,20 @@ use plastron_ickpt::quorum::{HttpInstance, HttpInstanceOptions, Instance as _};
 use plastron_ickpt::stand_in::{StandIn, WRITER};
 use plastron_ickpt::{HttpClient, HttpClientOptions, Members, Origin, Result, StorageUrl, Write, client_config};
 use plastron_sources::clock::{Entropy as _, SystemEntropy};
+use rustls::ClientConfig;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use super::load::Writer;
 use super::{VALUE_BYTES, trouble};
+use crate::arguments::Connections;
 
 pub(crate) struct Ours {
     child: Child,
     store: StandIn,
-    /// As the quorum client's.
+    /// As the quorum client's, which all share.
     client: HttpClient,
+    tls: Arc<ClientConfig>,
     /// As the service's, to stores.
     store_client: HttpClient,
     origin: Origin,
@@ -53,17 +56,25 @@ impl Ours {
         let mut options = HttpClientOptions::to_instances(Arc::clone(&tls));
         options.max_connections = clients.max(1);
         let client = HttpClient::new(options);
-        let mut options = HttpClientOptions::new(tls);
+        let mut options = HttpClientOptions::new(Arc::clone(&tls));
         options.max_connections = clients.max(1);
         let store_client = HttpClient::new(options);
-        Ok(Self { child, store, client, store_client, origin, entropy: SystemEntropy::default() })
+        Ok(Self { child, store, client, tls, store_client, origin, entropy: SystemEntropy::default() })
     }
 
     /// PUT and POST, of a checkpoint of its own, by the quorum client's way to an instance.
-    pub(crate) fn writer(&self, client: usize) -> Result<Writer> {
+    pub(crate) fn writer(&self, client: usize, connections: Connections) -> Result<Writer> {
+        let http = match connections {
+            Connections::Shared => self.client.clone(),
+            Connections::Own => {
+                let mut options = HttpClientOptions::to_instances(Arc::clone(&self.tls));
+                options.max_connections = 1;
+                HttpClient::new(options)
+            }
+        };
         let url = self.store.object(&format!("/v1/AUTH_bench/c/{client}"), b"1");
         let url = StorageUrl::parse(&url).map_err(trouble)?;
-        let options = HttpInstanceOptions::new(url, WRITER.to_owned(), self.client.clone());
+        let options = HttpInstanceOptions::new(url, WRITER.to_owned(), http);
         let (instance, salt) = (HttpInstance::new(self.origin.clone(), options), self.entropy.next_u64());
         Ok(Box::new(move |number| {
             let instance = instance.clone();
