@@ -127,7 +127,7 @@ fn bucket() {
 async fn etcd() {
     let urls: Vec<String> =
         endpoint(Server::Etcd).await.unwrap().other_urls.iter().map(|url| format!("\"{url}\"")).collect();
-    let settings = format!("name=etcd,endpoints=[{}]", urls.join(","));
+    let settings = format!("name=etcd,endpoints=[{}],timeout=2min", urls.join(","));
     let (files, place) = (files(), tempfile::tempdir().unwrap());
     let store = directory_store(&place);
     let mut demo = Demo::start(&store, &settings, &[], files.path());
@@ -208,7 +208,7 @@ impl Group {
         let urls: Vec<String> = self.urls().iter().map(|url| format!("\"{url}\"")).collect();
         // Deadlines of a machine on which everything takes its time.
         format!(
-            "name=ickpt,urls=[{}],storage_url=\"{}\",auth_token=\"{WRITER}\",timeout=60s",
+            "name=ickpt,urls=[{}],storage_url=\"{}\",auth_token=\"{WRITER}\",timeout=2min",
             urls.join(","),
             self.storage_url
         )

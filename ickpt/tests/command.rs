@@ -51,8 +51,10 @@ struct Group {
 impl Group {
     fn run(&self, arguments: &[&str], input: &[u8]) -> Output {
         let mut command = Command::new(COMMAND);
+        // The deadline of a machine on which everything takes its time.
         command
             .args(arguments)
+            .args(["--timeout", "2m"])
             .env("ICKPT_URLS", &self.urls)
             .env("ICKPT_STORAGE_URL", &self.storage_url)
             .env("ICKPT_TOKEN", WRITER);

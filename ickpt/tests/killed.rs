@@ -26,12 +26,14 @@ use tokio::process::{Child, Command};
 
 const ROUNDS: u64 = 20;
 const WRITERS: usize = 3;
+/// Longer than any machine takes for one value.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Starts an instance, under `limit` of a shell, and waits until it serves.
 async fn start(folder: &Path, store: &StandIn, limit: &str) -> (Child, Origin) {
     let conf = folder.join("ickpt.conf");
     let text = format!(
-        "[ICKPT]\nIPAddr: 127.0.0.1\nPort: 0\nDataBasePath: {}\nAllowedStorageOrigins: {}\n",
+        "[ICKPT]\nIPAddr: 127.0.0.1\nPort: 0\nDataBasePath: {}\nTransactionTimeout: 10m\nAllowedStorageOrigins: {}\n",
         folder.join("db").display(),
         store.origin()
     );
@@ -57,7 +59,7 @@ async fn call(
     let request =
         Request::builder().method(method).uri(path).header("X-Storage-Url", url).header("X-Auth-Token", WRITER);
     let request = request.body(body.into()).unwrap();
-    let sent = tokio::time::timeout(Duration::from_secs(60), client.send(origin, request, 1 << 17)).await.unwrap();
+    let sent = tokio::time::timeout(PATIENCE, client.send(origin, request, 1 << 17)).await.unwrap();
     sent.ok().map(|answer| (answer.status, answer.body.to_vec()))
 }
 
@@ -117,6 +119,7 @@ async fn what_was_acknowledged_is_there_after_kill_9() {
             });
             progress.acknowledged.store(acknowledged + offset as u64, Ordering::SeqCst);
         }
+        let before: Vec<_> = all.iter().map(|progress| progress.acknowledged.load(Ordering::SeqCst)).collect();
         let tasks: Vec<_> = urls
             .iter()
             .zip(&all)
@@ -124,6 +127,19 @@ async fn what_was_acknowledged_is_there_after_kill_9() {
                 tokio::spawn(write(client.clone(), origin.clone(), url.clone(), Arc::clone(progress)))
             })
             .collect();
+        // Every second life ends when all have gone on, however long that takes here, and the others at any moment.
+        if round % 2 == 0 {
+            let gone_on = async {
+                while all
+                    .iter()
+                    .zip(&before)
+                    .any(|(progress, before)| progress.acknowledged.load(Ordering::SeqCst) == *before)
+                {
+                    SystemClock.sleep(Duration::from_millis(1)).await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, gone_on).await.expect("the instance takes values");
+        }
         SystemClock.sleep(Duration::from_micros(entropy.next_u64() % 120_000)).await;
         child.start_kill().unwrap();
         child.wait().await.unwrap();

@@ -20,9 +20,8 @@ fn from_nothing_to_a_verified_lookup() {
     let replica = start(directory, "serve --min-epoch-ms 50");
     let verifier = start(directory, "verify");
     // At once, as the five lines are pasted: the replica is not up yet.
-    let registered = run(directory, "register node/a/1 --key hpke=00ff --key ssh=11");
-    assert!(registered.status.success(), "{}", text(&registered));
-    assert!(text(&registered).starts_with("node/a/1 has version 0 with epoch "));
+    let registered = until_done(directory, "register node/a/1 --key hpke=00ff --key ssh=11");
+    assert!(registered.starts_with("node/a/1 has version 0 with epoch "), "{registered}");
     let found = until_done(directory, "lookup node/a/1 --json");
     let found: serde_json::Value = serde_json::from_str(&found).unwrap();
     assert_eq!((&found["found"]["version"], &found["found"]["keys"]["hpke"]), (&0.into(), &"00ff".into()), "{found}");

@@ -31,13 +31,13 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..500 {
+    for _ in 0..9000 {
         if holds() {
             return;
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    panic!("not after 10 s: {what}");
+    panic!("not after 180 s: {what}");
 }
 
 fn kill(signal: &str, child: &Child) {

@@ -69,7 +69,7 @@ async fn what_a_server_starts_ends_with_it() {
         let stat = std::fs::read_to_string(Path::new("/proc").join(child.trim()).join("stat")).unwrap_or_default();
         stat.is_empty() || stat.contains(") Z ")
     };
-    for _ in 0..500 {
+    for _ in 0..9000 {
         if gone() {
             return;
         }

@@ -35,7 +35,10 @@ async fn with_bucket(server: GcsServer) -> GcsServer {
 
 fn builder(bucket: &str) -> GoogleCloudStorageBuilder {
     let retry = RetryConfig { max_retries: 0, ..RetryConfig::default() };
-    let options = ClientOptions::new().with_allow_http(true);
+    let options = ClientOptions::new()
+        .with_allow_http(true)
+        .with_timeout(std::time::Duration::from_secs(600))
+        .with_connect_timeout(std::time::Duration::from_secs(300));
     GoogleCloudStorageBuilder::new().with_bucket_name(bucket).with_client_options(options).with_retry(retry)
 }
 

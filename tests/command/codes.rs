@@ -116,7 +116,10 @@ fn a_bucket_that_does_not_exist_is_2_not_3() {
 fn what_cannot_be_reached_is_6() {
     let server = Server::start(|_, _| s3_error("503 Slow Down", "SlowDown"));
     assert_eq!(Place::with_store(Some(&server.store())).run(&["ls"]).code, 6);
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Taken, so that nobody else gets it, and not listened on.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let closed = socket.local_addr().unwrap();
     let nobody = Server { address: format!("http://{closed}") };
     let done = Place::with_store(Some(&nobody.store())).run(&["ls", "--json"]);
     assert_eq!(done.code, 6, "{done:?}");

@@ -29,11 +29,11 @@ impl Server {
         Self { address }
     }
 
-    /// A store string for it, with settings that give up soon.
+    /// A store string for it, with settings that give up soon: after two attempts, however long this machine takes for them.
     pub(crate) fn store(&self) -> String {
         format!(
             "source=s3_store,bucket=\"pages;us-east-1\",auth_token=\"AKPLANTEDKEY;planted-secret\",endpoint=\"{}\",hedge=(enabled=false),\
-             retry=(deadline=2s,attempts=2),timeout=(connect=1s,request=1s)",
+             retry=(deadline=10min,attempts=2,initial=1ms),timeout=(connect=2min,request=2min)",
             self.address
         )
     }

@@ -60,14 +60,14 @@ async fn race(bucket: &Bucket, name: &str, creators: usize, size: usize) {
 }
 
 pub(crate) async fn exactly_one_of_24_creators_wins(place: Place) {
-    let bucket = place.open_with("retry=(deadline=120)").await;
+    let bucket = place.open_with("retry=(deadline=15min)").await;
     for round in 0..if place.backend.is_slow_in_races() { 2 } else { 8 } {
         race(&bucket, &format!("race/{round}"), 24, 3_000).await;
     }
 }
 
 pub(crate) async fn exactly_one_of_24_creators_of_a_large_object_wins(place: Place) {
-    let bucket = place.open_with("retry=(deadline=120)").await;
+    let bucket = place.open_with("retry=(deadline=15min)").await;
     for round in 0..if place.backend.is_slow_in_races() { 1 } else { 4 } {
         race(&bucket, &format!("race/large {round}"), 24, (5 << 20) + 1).await;
     }

@@ -52,7 +52,9 @@ pub(crate) async fn many_ranges_at_once(place: Place) {
     let data = body(3 << 20, 8);
     bucket.put("object", data.clone()).await.unwrap();
     let object = bucket.open_object("object").await.unwrap();
-    let before = bucket.stats().requests_total();
+    // What is tried again, on a machine that is held up, is not counted.
+    let asked = || bucket.stats().requests_total() - bucket.stats().retries();
+    let before = asked();
     // Neighbours, overlaps, one far away, an empty one, out of order.
     let ranges = [0..10, 10..20, 15..400_000, 2_900_000..2_900_001, 5..5, 300_000..300_100, 0..10];
     let read = object.read_many(&ranges).await.unwrap();
@@ -60,7 +62,7 @@ pub(crate) async fn many_ranges_at_once(place: Place) {
     for (range, bytes) in ranges.iter().zip(&read) {
         assert!(bytes[..] == data[range.start as usize..range.end as usize], "{range:?} differs");
     }
-    let requests = bucket.stats().requests_total() - before;
+    let requests = asked() - before;
     assert!(requests <= 3, "neighbouring ranges were not joined: {requests} requests");
     assert!(object.read_many(&[]).await.unwrap().is_empty());
 }

@@ -313,6 +313,12 @@ impl Scene {
 
     /// The end: somebody leads once more, everything is collected, and nobody has seen anything wrong.
     pub(crate) async fn finish(mut self) -> Tally {
+        // However busy this machine was with others, each follower sees something before the last look at what they saw.
+        for follower in &self.followers {
+            if !follower.wait_for("saw", 1) {
+                self.fail(&format!("a follower has ended: {:?}", follower.all()));
+            }
+        }
         let mut last = self.leader(None, 3);
         assert!(last.end().success());
         self.hear(&mut last);

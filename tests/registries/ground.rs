@@ -12,6 +12,9 @@ use tempfile::TempDir;
 /// Prefixes for which `ickpt` has an object.
 const PREFIXES: [&str; 3] = ["", "branch/", "twig/"];
 
+/// The deadline of a machine on which everything takes its time.
+const TIMEOUT: &str = "timeout=2min";
+
 pub(crate) struct Ground {
     pub(crate) name: &'static str,
     directory: TempDir,
@@ -51,14 +54,15 @@ impl Ground {
             servers.push((service, folder));
         }
         let urls = urls.join(",");
-        let registry = format!("name=ickpt,urls=[{urls}],storage_url=\"{storage_url}\",auth_token=\"{WRITER}\"");
+        let registry =
+            format!("name=ickpt,urls=[{urls}],storage_url=\"{storage_url}\",auth_token=\"{WRITER}\",{TIMEOUT}");
         Self::new("ickpt", registry, Box::new((servers, store)))
     }
 
     pub(crate) async fn etcd() -> Self {
         let found = endpoint(Server::Etcd).await.unwrap();
         let urls: Vec<String> = found.other_urls.iter().map(|url| format!("\"{url}\"")).collect();
-        let registry = format!("name=etcd,endpoints=[{}],key=\"{}/{{prefix}}\"", urls.join(","), fresh());
+        let registry = format!("name=etcd,endpoints=[{}],key=\"{}/{{prefix}}\",{TIMEOUT}", urls.join(","), fresh());
         Self::new("etcd", registry, Box::new(()))
     }
 

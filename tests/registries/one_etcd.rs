@@ -2,6 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Attempts to find it ready, and the wait between two.
-const ATTEMPTS: u32 = 1200;
+const ATTEMPTS: u32 = 6000;
 const WAIT: Duration = Duration::from_millis(50);
 
 pub(crate) struct OneEtcd {
@@ -29,8 +30,16 @@ impl Drop for OneEtcd {
     }
 }
 
+/// A port that nobody has, below those that the system gives to outgoing connections.
 fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = (std::process::id() % 10_000) as u16;
+    loop {
+        let port = 10_000 + first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl OneEtcd {

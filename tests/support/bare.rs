@@ -9,7 +9,10 @@ use plastron_localstack::{Endpoint, Server};
 
 /// The client for `bucket` on the server at `endpoint`.
 pub(crate) fn client(endpoint: &Endpoint, bucket: &str) -> Box<dyn ObjectStore> {
-    let options = ClientOptions::new().with_allow_http(true);
+    let options = ClientOptions::new()
+        .with_allow_http(true)
+        .with_timeout(std::time::Duration::from_secs(600))
+        .with_connect_timeout(std::time::Duration::from_secs(300));
     match endpoint.server {
         Server::Azurite => Box::new(
             MicrosoftAzureBuilder::new()

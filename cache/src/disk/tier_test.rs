@@ -108,9 +108,9 @@ fn flush(disk: &Disk) {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(disk.flush());
 }
 
-/// Waits until `done`, which another thread brings about; fails after a minute.
+/// Waits until `done`, which another thread brings about; fails after some minutes.
 pub(in crate::disk) fn until(what: &str, mut done: impl FnMut() -> bool) {
-    for _ in 0..6_000 {
+    for _ in 0..18_000 {
         if done() {
             return;
         }
@@ -186,7 +186,7 @@ fn the_directory_never_holds_more_than_its_size() {
             .map(|_| {
                 scope.spawn(|| {
                     let mut hits = 0;
-                    while rig.count(Event::DiskWrites) < 700 {
+                    while hits == 0 || rig.count(Event::DiskWrites) < 700 {
                         for object in &objects {
                             hits += (0..40).filter(|block| rig.hits(&disk, object, *block)).count();
                         }

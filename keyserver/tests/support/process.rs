@@ -34,7 +34,7 @@ pub(crate) fn text(output: &Output) -> String {
 /// Runs until it succeeds: a server takes a moment to come up.
 pub(crate) fn until_done(directory: &Path, arguments: &str) -> String {
     let mut last = String::new();
-    for _ in 0..600 {
+    for _ in 0..3_000 {
         let output = run(directory, arguments);
         last = text(&output);
         if output.status.success() {
@@ -46,6 +46,15 @@ pub(crate) fn until_done(directory: &Path, arguments: &str) -> String {
     panic!("{arguments}: {last}")
 }
 
+/// An address that nobody has, below those that the system gives to outgoing connections: it is still free when a server takes it, later and again.
 pub(crate) fn free_address() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(97);
+    loop {
+        let port = 10_000 + first.wrapping_add(NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) % 10_000;
+        let address = format!("127.0.0.1:{port}");
+        if std::net::TcpListener::bind(&address).is_ok() {
+            return address;
+        }
+    }
 }

@@ -14,7 +14,10 @@ pub(crate) fn store_at(
     access_key: &str,
     secret_key: &str,
 ) -> Box<dyn ObjectStore> {
-    let options = object_store::ClientOptions::new().with_allow_http(true);
+    let options = object_store::ClientOptions::new()
+        .with_allow_http(true)
+        .with_timeout(std::time::Duration::from_secs(600))
+        .with_connect_timeout(std::time::Duration::from_secs(300));
     match endpoint.server {
         Server::Azurite => {
             let builder = MicrosoftAzureBuilder::new()

@@ -105,7 +105,7 @@ fn one_file_system_does_not_wait_for_another() {
     let line = Line::new(&["slow", "fast"]);
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("local"), content(100_000)).unwrap();
-    let mock = line.load(home.path(), "");
+    let mock = line.load(home.path(), ",retry=(deadline=15min,attempts=1000)");
     let store = mock.source("gcp_store");
     let open = |name| source::customize(store, Some(name), Some(&line.token()), None).unwrap() as usize;
     let (slow, fast) = (open("slow"), open("fast"));
@@ -136,19 +136,27 @@ fn trouble_up_to_the_deadline_is_waited_out_and_beyond_it_is_told() {
     let line = Line::new(&["busy"]);
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("local"), content(100_000)).unwrap();
+    let patient = line.load(home.path(), ",retry=(deadline=15min)");
     let mock = line.load(home.path(), ",retry=(deadline=3s)");
-    let store = mock.source("gcp_store");
-    let bucket = source::customize(store, Some("busy"), Some(&line.token()), None).unwrap();
+    let (patient_store, store) = (patient.source("gcp_store"), mock.source("gcp_store"));
+    let patient_bucket = source::customize(patient_store, Some("busy"), Some(&line.token()), None).unwrap();
+    // Where this machine is held up for three seconds, it is opened again.
+    let bucket = (0..100).find_map(|_| source::customize(store, Some("busy"), Some(&line.token()), None).ok()).unwrap();
     let busy = || Rule::new(Fault::Status { code: 503, retry_after_s: None, point: Point::Before });
     line.proxy.add_rule(busy().times(6));
-    assert_eq!(source::flush(store, bucket, Some("local"), Some("object")), 0, "{:?}", mock.errors());
+    assert_eq!(
+        source::flush(patient_store, patient_bucket, Some("local"), Some("object")),
+        0,
+        "{:?}",
+        patient.errors()
+    );
     mock.errors();
     line.proxy.add_rule(busy());
     assert_eq!(source::flush(store, bucket, Some("local"), Some("other")), libc::EAGAIN);
     let errors = mock.errors();
     assert!(errors.iter().any(|error| error.contains("503")), "{errors:?}");
     line.proxy.clear_rules();
-    assert_eq!(files::list(bucket, None, None, false).unwrap(), ["object"]);
+    assert_eq!(files::list(patient_bucket, None, None, false).unwrap(), ["object"]);
 }
 
 #[test]
@@ -176,7 +184,7 @@ fn a_bucket_that_vanishes_is_never_a_missing_object() {
     let line = Line::new(&["vanishing"]);
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("local"), content(1000)).unwrap();
-    let mock = line.load(home.path(), ",retry=(deadline=2s)");
+    let mock = line.load(home.path(), ",retry=(deadline=10min,attempts=3)");
     let store = mock.source("gcp_store");
     let bucket = source::customize(store, Some("vanishing"), Some(&line.token()), None).unwrap();
     let gone = Fault::Refusal { status: 404, code: "NoSuchBucket".to_owned() };

@@ -75,7 +75,7 @@ def local_retention(settings, home):
         insert(session, 'table:kept', range(round * 500, round * 500 + 500))
         flush(session)
     flushed = database.local_objects()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while 'kept-0000000001.wtobj' in database.local_objects() or 'kept-0000000002.wtobj' in database.local_objects():
         assert time.monotonic() < deadline, f'still there: {database.local_objects()} of {flushed}'
         time.sleep(0.2)
@@ -328,6 +328,9 @@ def through_trouble(settings, home):
     threads = [threading.Thread(target=read, args=(reader,)) for reader in range(2)]
     for thread in threads:
         thread.start()
+    # Before there is trouble, all have read something.
+    while min(reads) <= 3 and not faults:
+        time.sleep(0.01)
     print('at work', flush=True)
     flushes = 0
     while not stop.is_set() or flushes < 3:

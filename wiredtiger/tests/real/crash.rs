@@ -10,7 +10,7 @@ use crate::backend::{Backend, Place};
 use crate::python::{scenario, text};
 
 /// How long one start may need until it flushes.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 struct Killed {
     place: Place,

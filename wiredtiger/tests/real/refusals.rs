@@ -6,16 +6,19 @@ use crate::backend::{Backend, azure_token, serve, settings_at};
 use crate::python::{scenario, text};
 use crate::settings::Settings;
 
-/// A port where nobody listens.
-fn nobody() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
+/// A port where nobody listens, while it is held.
+fn nobody() -> (tokio::net::TcpSocket, String) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", socket.local_addr().unwrap());
+    (socket, url)
 }
 
 /// `wiredtiger_open` fails and says all of `words`, and nothing of `secret`.
 fn refused(settings: &Settings, words: &[&str], secret: &str) {
     let home = tempfile::tempdir().unwrap();
-    let settings = settings.with("retry=(deadline=3s)");
+    // It gives up soon, after three attempts, however long this machine takes for them.
+    let settings = settings.with("retry=(deadline=10min,attempts=3)");
     let output = scenario("refused", &home.path().join("home"), &settings).output().unwrap();
     let said = text(&output);
     assert!(output.status.success(), "{words:?}: {said}");
@@ -34,7 +37,8 @@ fn by_s3() {
     refused(&token(&key, &secret), &["permission denied"], &secret);
     let missing = Settings { bucket: format!("no-such-bucket;{}", weed.region), ..good };
     refused(&missing, &["no such bucket"], &weed.secret_key);
-    refused(&settings_at(&weed, &nobody()), &["cannot reach", "127.0.0.1"], &weed.secret_key);
+    let (_held, url) = nobody();
+    refused(&settings_at(&weed, &url), &["cannot reach", "127.0.0.1"], &weed.secret_key);
 }
 
 #[test]
@@ -51,7 +55,8 @@ fn by_azure() {
     refused(&Settings { auth_token: reader, ..good.clone() }, &["permission denied"], secret);
     let missing = Settings { bucket: "no-such-bucket".to_owned(), ..good };
     refused(&missing, &["no such bucket"], &azurite.secret_key);
-    refused(&settings_at(&azurite, &nobody()), &["cannot reach", "127.0.0.1"], &azurite.secret_key);
+    let (_held, url) = nobody();
+    refused(&settings_at(&azurite, &url), &["cannot reach", "127.0.0.1"], &azurite.secret_key);
 }
 
 #[test]
@@ -64,7 +69,8 @@ fn by_gcp() {
     let (reader, _) = gcs.read_only.clone().unwrap();
     refused(&Settings { auth_token: reader, ..good.clone() }, &["permission denied"], "");
     refused(&Settings { bucket: "no-such-bucket".to_owned(), ..good }, &["no such bucket"], &gcs.secret_key);
-    refused(&settings_at(&gcs, &nobody()), &["cannot reach", "127.0.0.1"], &gcs.secret_key);
+    let (_held, url) = nobody();
+    refused(&settings_at(&gcs, &url), &["cannot reach", "127.0.0.1"], &gcs.secret_key);
 }
 
 #[test]
