@@ -168,7 +168,7 @@ impl Instance {
         let conf = folder.with_extension("conf");
         let (host, port) = address.rsplit_once(':').unwrap();
         let text = format!(
-            "[ICKPT]\nIPAddr:                {host}\nPort:                  {port}\nDataBasePath:          {}\nAllowedStorageOrigins: {store}\n",
+            "[ICKPT]\nIPAddr:                {host}\nPort:                  {port}\nDataBasePath:          {}\nTransactionTimeout: 10m\nAllowedStorageOrigins: {store}\n",
             folder.display()
         );
         std::fs::write(&conf, text).unwrap();

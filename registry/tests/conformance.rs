@@ -12,6 +12,9 @@ use plastron_registry::{
 };
 use plastron_sources::{Bucket, BucketOptions};
 
+/// Longer than anything takes here, on a machine that is busy with others.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 /// A new, empty volume, as two handles that know nothing of each other, as two processes have them.
 struct Volume {
     name: &'static str,
@@ -78,8 +81,9 @@ async fn ickpt(count: usize) -> Volume {
     for _ in 0..count {
         let folder = tempfile::tempdir().unwrap();
         let (path, origin) = (folder.path().display(), store.origin());
-        let text =
-            format!("[ICKPT]\nIPAddr: 127.0.0.1\nPort: 0\nDataBasePath: {path}\nAllowedStorageOrigins: {origin}\n");
+        let text = format!(
+            "[ICKPT]\nIPAddr: 127.0.0.1\nPort: 0\nDataBasePath: {path}\nTransactionTimeout: 10m\nAllowedStorageOrigins: {origin}\n"
+        );
         let service =
             Service::new(Settings::from_conf(&ConfFile::parse(&text).unwrap()).unwrap()).start().await.unwrap();
         urls.push(format!("http://{}", service.address()));
@@ -87,7 +91,8 @@ async fn ickpt(count: usize) -> Volume {
     }
     let bucket = memory().await;
     let open = || {
-        let options = IckptOptions::new(urls.clone(), storage_url.clone(), WRITER);
+        let mut options = IckptOptions::new(urls.clone(), storage_url.clone(), WRITER);
+        options.call_timeout = PATIENCE;
         (registry(IckptRegister::open(options).unwrap(), &bucket), bucket.clone())
     };
     Volume::new(if count == 1 { "ickpt, one" } else { "ickpt, three" }, open, Box::new((ground, store)))
@@ -103,7 +108,8 @@ async fn etcd() -> Volume {
     let key = format!("plastron/{:016x}", SystemEntropy::default().next_u64());
     let bucket = memory().await;
     let open = || {
-        let options = EtcdOptions::new(etcd.other_urls.clone(), key.clone());
+        let mut options = EtcdOptions::new(etcd.other_urls.clone(), key.clone());
+        options.client.timeout = PATIENCE;
         (registry(EtcdRegister::open(options).unwrap(), &bucket), bucket.clone())
     };
     Volume::new("etcd", open, Box::new(()))
@@ -213,7 +219,7 @@ async fn a_watcher_sees_what_is_newer_in_order() {
         let mut versions = Vec::new();
         for content in ["a", "b", "c"] {
             versions.push(leader.publish(text(content)).await.unwrap());
-            let found = tokio::time::timeout(Duration::from_secs(20), all.next()).await.unwrap().unwrap().unwrap();
+            let found = tokio::time::timeout(PATIENCE, all.next()).await.unwrap().unwrap().unwrap();
             assert_eq!(
                 (found.version, found.content),
                 (versions[versions.len() - 1], text(content)),

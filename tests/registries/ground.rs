@@ -46,8 +46,9 @@ impl Ground {
         for _ in 0..3 {
             let folder = tempfile::tempdir().unwrap();
             let (path, origin) = (folder.path().display(), store.origin());
-            let text =
-                format!("[ICKPT]\nIPAddr: 127.0.0.1\nPort: 0\nDataBasePath: {path}\nAllowedStorageOrigins: {origin}\n");
+            let text = format!(
+                "[ICKPT]\nIPAddr: 127.0.0.1\nPort: 0\nDataBasePath: {path}\nTransactionTimeout: 10m\nAllowedStorageOrigins: {origin}\n"
+            );
             let settings = Settings::from_conf(&ConfFile::parse(&text).unwrap()).unwrap();
             let service = Service::new(settings).start().await.unwrap();
             urls.push(format!("\"http://{}\"", service.address()));

@@ -53,7 +53,7 @@ pub(super) async fn put(store: &dyn ObjectStore, name: &str, bytes: impl Into<By
 
 /// Waits for what happens on another thread.
 pub(super) async fn eventually(holds: impl Fn() -> bool) {
-    let end = SystemClock.monotonic() + Duration::from_secs(60);
+    let end = SystemClock.monotonic() + Duration::from_secs(300);
     while !holds() {
         assert!(SystemClock.monotonic() < end, "never came to pass");
         SystemClock.sleep(Duration::from_millis(1)).await;

@@ -141,7 +141,7 @@ async fn a_process_gives_keys_that_end_and_are_renewed() {
     assert_eq!(std::fs::read_to_string(&count).unwrap().lines().count(), 1, "not due yet");
     home.clock.advance(Duration::from_secs(1));
     assert_eq!(key().await, "AK1", "served while the next one is fetched");
-    for _ in 0..500 {
+    for _ in 0..18_000 {
         if key().await == "AK2" {
             break;
         }

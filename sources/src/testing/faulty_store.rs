@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -15,7 +16,7 @@ use object_store::{
     PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, SystemClock};
 use crate::error::Fault;
 use crate::memory::MemoryStore;
 use crate::source::Provider;
@@ -74,6 +75,8 @@ pub(crate) struct FaultyStore {
     pub(crate) stats: Arc<Stats>,
     judge: Arc<Mutex<Judge>>,
     calls: Arc<Mutex<BTreeMap<Op, usize>>>,
+    /// How long a request takes to the store, and its answer back, at the most; and the state of the draws.
+    distance: Arc<Mutex<(u64, u64)>>,
     /// Uploads that were begun and neither completed nor aborted.
     open_uploads: Arc<AtomicUsize>,
 }
@@ -93,6 +96,7 @@ impl FaultyStore {
             stats,
             judge: Arc::new(Mutex::new(Box::new(|_, _, _| Fate::Go))),
             calls: Arc::default(),
+            distance: Arc::default(),
             open_uploads: Arc::default(),
         }
     }
@@ -119,6 +123,24 @@ impl FaultyStore {
     /// Nothing fails any more, and requests are counted anew.
     pub(crate) fn heal(&self) {
         self.judge(|_, _, _| Fate::Go);
+    }
+
+    /// From now on each way takes up to `most` milliseconds of tokio's time, drawn from `seed`: requests overtake each other.
+    pub(crate) fn is_far(&self, most: u64, seed: u64) {
+        *self.distance.lock().unwrap() = (most, seed | 1);
+    }
+
+    async fn way(&self) {
+        let drawn = {
+            let (most, state) = &mut *self.distance.lock().unwrap();
+            *state ^= *state << 13;
+            *state ^= *state >> 7;
+            *state ^= *state << 17;
+            if *most == 0 { 0 } else { *state % *most }
+        };
+        if drawn > 0 {
+            SystemClock.sleep(Duration::from_millis(drawn)).await;
+        }
     }
 
     /// Requests of kind `op` since the judge was set.
@@ -152,7 +174,8 @@ impl FaultyStore {
 
     /// Does `work` as fate will have it.
     async fn run<T>(&self, fate: Fate, work: impl Future<Output = Result<T>>) -> Result<T> {
-        match fate {
+        self.way().await;
+        let answer = match fate {
             Fate::Fail(error) => Err(error),
             Fate::Hang => std::future::pending().await,
             Fate::Lose(error) => match work.await {
@@ -164,7 +187,9 @@ impl FaultyStore {
                 std::future::pending().await
             }
             _ => work.await,
-        }
+        };
+        self.way().await;
+        answer
     }
 }
 

@@ -37,7 +37,7 @@ mod signer;
 mod upload_checks;
 
 #[cfg(test)]
-mod test_clock;
+pub(crate) mod test_clock;
 #[cfg(test)]
 mod tests;
 

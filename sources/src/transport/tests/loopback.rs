@@ -99,9 +99,11 @@ fn reply(head: &str, body: &[u8]) -> Vec<u8> {
     [format!("HTTP/1.1 {head}\r\n\r\n").as_bytes(), body].concat()
 }
 
-fn bucket(address: SocketAddr) -> (Arc<dyn ObjectStore>, Arc<Stats>) {
+/// Whose connections are given up after `connect`.
+fn bucket(address: SocketAddr, connect: Duration) -> (Arc<dyn ObjectStore>, Arc<Stats>) {
     let mut options = BucketOptions::new(Provider::S3, "bucket");
-    options.timeout.connect = Duration::from_millis(300);
+    options.timeout.connect = connect;
+    (options.timeout.request, options.retry.deadline) = (Duration::from_secs(300), Duration::from_secs(900));
     let stats = Arc::new(Stats::new(Provider::S3));
     let signer = Arc::new(TestSigner::default());
     let transport = TransportOptions::new(&options, "loopback".to_owned(), Some(signer), Arc::clone(&stats));
@@ -135,7 +137,7 @@ async fn an_object_goes_there_and_back_over_a_bad_line() {
         )),
         Reply::BytesAndClose(reply(head, wanted)),
     ]);
-    let (store, stats) = bucket(server.address);
+    let (store, stats) = bucket(server.address, Duration::from_secs(300));
     let path = Path::from("k");
     store.put(&path, object.clone().into()).await.unwrap();
     let read = store.get_range(&path, range.start as u64..range.end as u64).await.unwrap();
@@ -150,10 +152,11 @@ async fn an_object_goes_there_and_back_over_a_bad_line() {
 
 #[tokio::test]
 async fn nobody_is_there() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let (store, _) = bucket(address);
+    // Taken, so that nobody else gets it, and not listened on.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    let (store, _) = bucket(address, Duration::from_millis(300));
     let fault = fault_of(&store.head(&Path::from("k")).await.unwrap_err());
     let Fault::Unreachable { endpoint, reason } = &fault else { panic!("{fault}") };
     assert_eq!(*endpoint, address.to_string());
