@@ -20,7 +20,7 @@ use crate::error::{Context as _, Error, Result};
 use crate::server::Server;
 
 /// One request on loopback takes milliseconds; a server that needs longer than this is stuck.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Sends one request on a connection of its own and reads the whole answer.
 pub(crate) async fn send(request: HttpRequest) -> Result<(StatusCode, Bytes)> {

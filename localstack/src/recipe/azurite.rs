@@ -26,7 +26,7 @@ const EXPIRY: &str = "2099-01-01T00:00:00Z";
 /// The version of the service whose rules a signature follows; those from 2020-12-06 on sign one line more.
 const SIGNATURE_VERSION: &str = "2020-02-10";
 
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(300);
 
 pub(super) async fn start(folder: &CacheFolder) -> Result<(Endpoint, Body)> {
     let main = installed(folder, Server::Azurite, "azurite/node_modules/azurite/dist/src/blob/main.js")?;

@@ -12,7 +12,7 @@ use crate::server::Server;
 use crate::setup::program;
 
 const NODES: usize = 3;
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(300);
 
 pub(super) async fn start() -> Result<(Endpoint, Body)> {
     let etcd = program(Server::Etcd, "etcd")?;

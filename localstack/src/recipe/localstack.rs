@@ -14,7 +14,7 @@ use crate::running::Body;
 use crate::server::Server;
 
 /// Its first start compiles half of Python's package index.
-const READY: Duration = Duration::from_secs(180);
+const READY: Duration = Duration::from_secs(300);
 
 /// Its web server binds all interfaces whatever `GATEWAY_LISTEN` says (`localstack/runtime/server/twisted.py` drops the host),
 /// so the interface is put in where it is left out.

@@ -16,7 +16,7 @@ use crate::process::{Process, ProcessSpec, data_directory};
 use crate::running::Body;
 use crate::server::Server;
 
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(300);
 
 const EVERYTHING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 const READING: &str =

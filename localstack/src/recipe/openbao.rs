@@ -17,7 +17,7 @@ use crate::running::Body;
 use crate::server::Server;
 
 const TOKEN: &str = "plastron-test-root-token";
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(300);
 
 pub(super) async fn start(folder: &CacheFolder) -> Result<(Endpoint, Body)> {
     let program = binary(folder)?;

@@ -15,7 +15,7 @@ use crate::server::Server;
 const READ_ONLY: (&str, &str) = ("plastron-reader", "plastron-reader-secret");
 
 /// It needs less than a second alone, and much longer on a machine that compiles meanwhile.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(300);
 
 pub(super) async fn start(folder: &CacheFolder) -> Result<(Endpoint, Body)> {
     let program = installed(folder, Server::SeaweedFs, "python/bin/weed")?;

@@ -20,7 +20,7 @@ const ACCOUNT: &str = "test";
 const USER: &str = "tester";
 const KEY: &str = "testing";
 
-const READY: Duration = Duration::from_secs(120);
+const READY: Duration = Duration::from_secs(300);
 
 pub(super) async fn start() -> Result<(Endpoint, Body)> {
     program(Server::Swift, "swift-proxy-server")?;
