@@ -105,7 +105,7 @@ fn one_file_system_does_not_wait_for_another() {
     let line = Line::new(&["slow", "fast"]);
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("local"), content(100_000)).unwrap();
-    let mock = line.load(home.path(), ",retry=(deadline=15min,attempts=1000)");
+    let mock = line.load(home.path(), ",retry=(deadline=15min)");
     let store = mock.source("gcp_store");
     let open = |name| source::customize(store, Some(name), Some(&line.token()), None).unwrap() as usize;
     let (slow, fast) = (open("slow"), open("fast"));
@@ -184,7 +184,7 @@ fn a_bucket_that_vanishes_is_never_a_missing_object() {
     let line = Line::new(&["vanishing"]);
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("local"), content(1000)).unwrap();
-    let mock = line.load(home.path(), ",retry=(deadline=10min,attempts=3)");
+    let mock = line.load(home.path(), ",retry=(deadline=10min)");
     let store = mock.source("gcp_store");
     let bucket = source::customize(store, Some("vanishing"), Some(&line.token()), None).unwrap();
     let gone = Fault::Refusal { status: 404, code: "NoSuchBucket".to_owned() };

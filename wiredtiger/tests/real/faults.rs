@@ -72,8 +72,7 @@ fn twenty_seconds_of_trouble() {
             let found = serve(server).unwrap();
             let proxy = runtime.block_on(FaultProxy::before(&found.url).seed(11).start()).unwrap();
             // A small cache, so that reads go to the bucket.
-            let settings = settings_at(&found, &proxy.url())
-                .with("retry=(deadline=15min,attempts=1000),cache=(size=0,memory=2MB)");
+            let settings = settings_at(&found, &proxy.url()).with("retry=(deadline=15min),cache=(size=0,memory=2MB)");
             let home = tempfile::tempdir().unwrap();
             let child = scenario("through_trouble", &home.path().join("home"), &settings)
                 .env("PREFIX", format!("trouble-{}-{}", std::process::id(), name.replace(' ', "-")))
