@@ -270,8 +270,8 @@ async fn what_was_abandoned_out_of_the_middle_of_a_segment_stays_gone_through_me
 async fn flushes_share_a_segment_and_age_seals_one_that_nobody_waits_for() {
     let objects = MemoryObjects::new();
     let mut options = small_options();
-    options.flush_age = Duration::from_millis(60);
-    options.segment_age = Duration::from_millis(150);
+    options.flush_age = Duration::from_millis(600);
+    options.segment_age = Duration::from_millis(1500);
     let log = objects.new_log(options).await;
     let flushes: Vec<_> = (0..10_u64)
         .map(|number| {
