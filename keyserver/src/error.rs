@@ -139,6 +139,27 @@ impl Error {
         }
     }
 
+    /// What it is, for programs: a short text that stays the same.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Corrupt { .. } => "corrupt",
+            Self::Unsupported { .. } => "unsupported",
+            Self::Invalid { .. } => "invalid",
+            Self::Refused(refusal) => refusal.reason(),
+            Self::Unverified(_) => "unverified",
+            Self::NotFound { .. } => "not-found",
+            Self::Storage { .. } => "storage",
+            Self::Log { .. } => "log",
+            Self::Request { .. } => "request",
+            Self::Remote { .. } => "remote",
+            Self::Lie(_) => "lie",
+            Self::Timeout { .. } => "timeout",
+            Self::Overloaded { .. } => "overloaded",
+            Self::Certificate { .. } => "certificate",
+            Self::Stopped(_) => "stopped",
+        }
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
         self.kind().is_retryable()

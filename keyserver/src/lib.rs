@@ -20,6 +20,7 @@
 //! | register names by identity tokens or client certificates | [`identity`] |
 //! | run a replica | [`runner`] |
 //! | wrap a database's keys to the nodes that may read it | `key_module`, with the feature `key-module` |
+//! | speak to a replica by gRPC | `grpc`, with the feature of that name, and `keyserver/proto/keyserver.proto` |
 //! | know the rules of updates | [`check_change`], [`Refusal`] |
 //!
 //! `docs/src/concepts/keyserver.md` tells what is promised and what is tested; `docs/src/formats/keyserver.md` has the bytes.
@@ -32,6 +33,8 @@ mod error;
 mod evidence;
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 pub mod identity;
 #[cfg(feature = "key-module")]
 pub mod key_module;

@@ -121,6 +121,33 @@ impl Refusal {
             _ => ErrorKind::Invalid,
         }
     }
+
+    /// Which rule it is, for programs: a short text that stays the same.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Index => "refused-index",
+            Self::FirstVersion { .. } => "refused-first-version",
+            Self::Version { .. } => "refused-version",
+            Self::Predecessor => "refused-predecessor",
+            Self::OldPolicy => "refused-old-policy",
+            Self::NewPolicy => "refused-new-policy",
+            Self::NotAdmitted => "refused-not-admitted",
+            Self::Admission => "refused-admission",
+            Self::Commitment => "refused-commitment",
+            Self::Pending => "refused-pending",
+            Self::Full { .. } => "refused-full",
+            Self::Epoch { .. } => "refused-epoch",
+            Self::Time { .. } => "refused-time",
+            Self::Signer { .. } => "refused-signer",
+            Self::Signature { .. } => "refused-signature",
+            Self::Generation { .. } => "refused-generation",
+            Self::PolicyUnsigned => "refused-policy-unsigned",
+            Self::Token(_) => "refused-token",
+            Self::Certificate(_) => "refused-certificate",
+            Self::Registrar => "refused-registrar",
+            Self::Garbage(_) => "refused-garbage",
+        }
+    }
 }
 
 /// Whether `signed` may follow `before` at its index. That the index is the name's, and the profile the one committed to, only replicas can check.

@@ -18,6 +18,10 @@ use tokio_rustls::TlsStream;
 
 use crate::{Error, Result};
 
+/// HTTP/2 and HTTP/1.1, as they are named when TLS begins (RFC 7301).
+const HTTP_2: &[u8] = b"h2";
+const HTTP_1: &[u8] = b"http/1.1";
+
 /// How a replica shows itself, and whom it wants to see.
 #[derive(Debug, Clone)]
 pub struct ServerTls {
@@ -73,8 +77,9 @@ impl ServerTls {
             }
         };
         let config = builder.with_single_cert(certificates(certificate)?, private_key(key)?);
-        let config = config.map(Arc::new).map_err(|error| invalid(certificate, error))?;
-        Ok(Self { config, mutual: client_authority.is_some() })
+        let mut config = config.map_err(|error| invalid(certificate, error))?;
+        config.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1.to_vec()];
+        Ok(Self { config: Arc::new(config), mutual: client_authority.is_some() })
     }
 }
 
@@ -100,6 +105,16 @@ impl ClientTls {
     }
 }
 
+impl ClientTls {
+    /// The same, by whom HTTP/2 is spoken and nothing else.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn for_http_2(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.0);
+        config.alpn_protocols = vec![HTTP_2.to_vec()];
+        Self(Arc::new(config))
+    }
+}
+
 /// A connection, with TLS or without.
 #[derive(Debug)]
 pub(crate) enum Wire {
@@ -108,6 +123,15 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
+    /// Whether the other side has said that it speaks HTTP/2; without TLS there is nobody to ask.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn may_be_http_2(&self) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(HTTP_2),
+        }
+    }
+
     fn pinned(self: Pin<&mut Self>) -> Pin<&mut dyn Both> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream),

@@ -7,12 +7,29 @@ mod process;
 
 use process::{free_address, run, start, text, until_done};
 
+/// Puts `scheme` before the replica's address.
+fn ask_by(directory: &std::path::Path, scheme: &str) {
+    let address = std::fs::read_to_string(directory.join("address")).unwrap();
+    std::fs::write(directory.join("address"), format!("{scheme}{address}")).unwrap();
+}
+
 #[test]
 fn from_nothing_to_a_verified_lookup() {
+    to_a_verified_lookup("");
+}
+
+#[test]
+fn from_nothing_to_a_verified_lookup_by_grpc() {
+    to_a_verified_lookup("grpc://");
+}
+
+/// All of it, with `scheme` before the replica's address.
+fn to_a_verified_lookup(scheme: &str) {
     let place = tempfile::tempdir().unwrap();
     let directory = &place.path().join("realm");
     let made = run(directory, &format!("init --address {}", free_address()));
     assert!(made.status.success() && text(&made).contains("next: plastron-keyserver serve"), "{}", text(&made));
+    ask_by(directory, scheme);
     let again = run(directory, "init");
     assert!(!again.status.success() && text(&again).contains("nothing is overwritten"), "{}", text(&again));
     let nobody = run(directory, "status");
@@ -73,10 +90,20 @@ fn from_nothing_to_a_verified_lookup() {
 
 #[test]
 fn issuers_are_named_by_operators_and_tokens_are_asked_for() {
+    issuers("");
+}
+
+#[test]
+fn issuers_are_named_by_operators_and_tokens_are_asked_for_by_grpc() {
+    issuers("grpc://");
+}
+
+fn issuers(scheme: &str) {
     let place = tempfile::tempdir().unwrap();
     let directory = &place.path().join("realm");
     let made = run(directory, &format!("init --identity-tokens --address {}", free_address()));
     assert!(made.status.success(), "{}", text(&made));
+    ask_by(directory, scheme);
     let _replica = start(directory, "serve --min-epoch-ms 50");
     until_done(directory, "lookup person/a@example.com --quorum replicas");
     let jwks = place.path().join("jwks");
@@ -118,6 +145,15 @@ fn issuers_are_named_by_operators_and_tokens_are_asked_for() {
 
 #[test]
 fn names_are_registered_by_client_certificates() {
+    by_certificates("");
+}
+
+#[test]
+fn names_are_registered_by_client_certificates_by_grpc() {
+    by_certificates("grpc://");
+}
+
+fn by_certificates(scheme: &str) {
     use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
     let place = tempfile::tempdir().unwrap();
     let directory = &place.path().join("realm");
@@ -135,6 +171,7 @@ fn names_are_registered_by_client_certificates() {
 
     let made = run(directory, &format!("init --client-certificates --address {}", free_address()));
     assert!(made.status.success(), "{}", text(&made));
+    ask_by(directory, scheme);
     let _replica = start(directory, "serve --min-epoch-ms 50");
     until_done(directory, "lookup host/a.example.com --quorum replicas");
     let certified = |name: &str| {

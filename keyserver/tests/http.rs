@@ -16,14 +16,12 @@ use plastron_keyserver::proposer::ProposerOptions;
 use plastron_keyserver::proto::*;
 use plastron_keyserver::runner::{Runner, RunnerOptions};
 use plastron_keyserver::server::{Server, ServerOptions};
-use plastron_keyserver::transport::{HttpTransport, Transport};
 use plastron_keyserver::verifier::{Verifier, VerifierOptions};
 use plastron_keyserver::vrf::VrfSecret;
 use plastron_keyserver::{Error, ErrorKind};
 use plastron_sources::clock::{Clock, SystemClock};
+use support::reaching::{DEADLINE, reach};
 use support::{first_update, key, next_update, realm_of};
-
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A clock that never goes on: what depends on it does not depend on how fast the machine is.
 #[derive(Debug)]
@@ -49,6 +47,16 @@ fn clock() -> Arc<dyn Clock> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_replica_on_disk_a_verifier_and_a_client() {
+    all_of_it("http").await;
+}
+
+#[cfg(feature = "grpc")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_replica_on_disk_a_verifier_and_a_client_by_grpc() {
+    all_of_it("grpc").await;
+}
+
+async fn all_of_it(scheme: &str) {
     let directory = tempfile::tempdir().unwrap();
     let secret = VrfSecret::from_random(&[5; 64]).unwrap();
     let mut realm = realm_of(&[1], &[11], &secret);
@@ -77,13 +85,13 @@ async fn one_replica_on_disk_a_verifier_and_a_client() {
     exposed.address = "0.0.0.0:0".parse().unwrap();
     assert_eq!(Server::start(Arc::clone(&runner), exposed).await.unwrap_err().kind(), ErrorKind::Invalid);
     let server = Server::start(Arc::clone(&runner), served.clone()).await.unwrap();
-    let transport = HttpTransport::new(&server.address().to_string(), clock(), DEADLINE);
+    let transport = reach(&format!("{scheme}://{}", server.address()), None);
 
     let verifier = Verifier::open(VerifierOptions {
         realm: realm.clone(),
         key: key(11),
         kv: Arc::new(MemoryKv::new()),
-        replica: Arc::new(transport.clone()),
+        replica: Arc::clone(&transport),
         evidence: directory.path().join("evidence"),
         cache_bytes: 1 << 20,
     });
@@ -92,7 +100,7 @@ async fn one_replica_on_disk_a_verifier_and_a_client() {
 
     let client = Client::open(ClientOptions {
         realm: realm.clone(),
-        replicas: vec![Arc::new(transport.clone())],
+        replicas: vec![Arc::clone(&transport)],
         memory: Some(MemoryFile::new(&directory.path().join("memory"))),
         clock: clock(),
     });
@@ -118,7 +126,7 @@ async fn one_replica_on_disk_a_verifier_and_a_client() {
     let mut narrow = served.clone();
     (narrow.most_per_second, narrow.clock) = (Some(1), Arc::new(StoppedClock));
     let narrow = Server::start(Arc::clone(&runner), narrow).await.unwrap();
-    let little = HttpTransport::new(&narrow.address().to_string(), clock(), DEADLINE);
+    let little = reach(&format!("{scheme}://{}", narrow.address()), None);
     let request =
         LookupRequest { name: "node/a/1".to_owned(), epoch: 0, quorum: Quorum::Replicas, known_generation: 0 };
     assert!(little.lookup(&request).await.is_ok() && little.lookup(&request).await.is_ok());
@@ -175,6 +183,21 @@ async fn one_replica_on_disk_a_verifier_and_a_client() {
     }
     let status = get(&address, "/status").await;
     assert!(status.contains(&format!("\"realm\":\"{}\"", realm.id())), "{status}");
+    let status: serde_json::Value = serde_json::from_str(&transport.status().await.unwrap()).unwrap();
+    let names = [
+        "applied",
+        "awaiting",
+        "epoch",
+        "failure",
+        "head",
+        "issued_ms",
+        "pending",
+        "policy_generation",
+        "realm",
+        "signatures",
+    ];
+    assert_eq!(status.as_object().unwrap().keys().collect::<Vec<_>>(), names);
+    assert!(status["realm"] == realm.id().to_string() && status["head"].as_str().unwrap().len() == 64, "{status}");
     assert!(!verifying.is_finished());
     verifying.abort();
     server.stop(&SystemClock, Duration::from_millis(100)).await;

@@ -6,7 +6,6 @@ mod support;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use plastron_config::Config;
 use plastron_keys::{BlobAnswer, Fault, KeyEnvironment, KeyModule as _};
@@ -15,13 +14,11 @@ use plastron_keyserver::key_module::{Kem, KeyserverModule, NodeKey, Operators, R
 use plastron_keyserver::proto::*;
 use plastron_keyserver::server::{Server, ServerOptions};
 use plastron_keyserver::tls::{ClientTls, ServerTls};
-use plastron_keyserver::transport::HttpTransport;
 use plastron_sources::clock::SystemClock;
 use support::authority::Authority;
 use support::key;
+use support::reaching::reach;
 use support::replica::runner;
-
-const DEADLINE: Duration = Duration::from_secs(60);
 
 fn open(folder: &Path, more: &str) -> Result<KeyserverModule, Fault> {
     let here = folder.display();
@@ -40,21 +37,30 @@ fn config_fault(opened: Result<KeyserverModule, Fault>) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_are_wrapped_through_a_replica_that_speaks_tls() {
+    wrapped_through("http").await;
+}
+
+#[cfg(feature = "grpc")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_wrapped_through_a_replica_that_speaks_tls_by_grpc() {
+    wrapped_through("grpc").await;
+}
+
+async fn wrapped_through(scheme: &'static str) {
     let (site, clients, strangers) = (Authority::new(), Authority::new(), Authority::new());
     let (certificate, private) = site.issue("127.0.0.1");
     let runner = runner();
     let mut options = ServerOptions::new("127.0.0.1:0".parse().unwrap(), Arc::new(SystemClock));
     options.tls = Some(ServerTls::open(&certificate, &private, Some(&clients.path("ca.pem"))).unwrap());
     let server = Server::start(Arc::clone(&runner), options).await.unwrap();
-    let address = format!("https://{}", server.address());
+    let address = format!("{scheme}s://{}", server.address());
 
     // The operators register a node, and list it.
     let realm = runner.directory().realm().clone();
     let tls = ClientTls::open(&site.path("ca.pem"), None).unwrap();
-    let replica = HttpTransport::new(&address, Arc::new(SystemClock), DEADLINE).with_tls(tls);
     let client = Client::open(ClientOptions {
         realm: realm.clone(),
-        replicas: vec![Arc::new(replica)],
+        replicas: vec![reach(&address, Some(tls))],
         memory: None,
         clock: Arc::new(SystemClock),
     })
@@ -82,12 +88,12 @@ async fn keys_are_wrapped_through_a_replica_that_speaks_tls() {
         for refused in [
             format!("{servers}{}", authority(&strangers)),
             format!("{trusting}{}", identity(&wrong, &wrong_key)),
-            format!(",servers=[\"{}\"]", address.replace("https", "http")),
+            format!(",servers=[\"{}\"]", address.replace("s://", "://")),
         ] {
             let error = open(&folder, &refused).unwrap().get_key_blob().unwrap_err();
             let said = error.to_string();
             assert!(
-                matches!(error, Fault::Unreachable(_)) && said.contains(address.trim_start_matches("https://")),
+                matches!(error, Fault::Unreachable(_)) && said.contains(address.split_once("://").unwrap().1),
                 "{said}"
             );
         }
@@ -126,8 +132,10 @@ fn settings_that_would_not_encrypt_or_do_not_fit_are_refused_and_say_what_is_nee
         ("servers=[\"http://10.0.0.1:7107\"]", "http://10.0.0.1:7107 is another machine"),
         ("servers=[\"127.0.0.1:7107\",\"10.0.0.1:7107\"]", "http://10.0.0.1:7107 is another machine"),
         ("servers=[\"https://127.0.0.1:7107\"]", "needs certificate_authority"),
+        ("servers=[\"grpcs://127.0.0.1:7107\"]", "needs certificate_authority"),
+        ("servers=[\"grpc://10.0.0.1:7107\"]", "grpc://10.0.0.1:7107 is another machine"),
         ("servers=[\"keys\"]", "has no port"),
-        ("servers=[\"ftp://keys:7107\"]", "neither http:// nor https://"),
+        ("servers=[\"ftp://keys:7107\"]", "none of http://, https://, grpc:// and grpcs://"),
         ("certificate=a.pem", "go together"),
         ("certificate_key_file=a.key", "go together"),
         ("certificate=a.pem,certificate_key_file=a.key", "without certificate_authority"),

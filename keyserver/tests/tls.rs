@@ -11,23 +11,32 @@ use std::time::Duration;
 use plastron_keyserver::proto::*;
 use plastron_keyserver::server::{Server, ServerOptions};
 use plastron_keyserver::tls::{ClientTls, ServerTls};
-use plastron_keyserver::transport::{HttpTransport, Transport};
+use plastron_keyserver::transport::Transport;
 use plastron_keyserver::{ErrorKind, Result};
 use plastron_sources::clock::SystemClock;
 use support::authority::Authority;
 use support::key;
+use support::reaching::{DEADLINE, reach};
 use support::replica::runner;
 use tokio::io::AsyncReadExt as _;
 
-const DEADLINE: Duration = Duration::from_secs(60);
-
-async fn look_up(replica: &HttpTransport) -> Result<LookupAnswer> {
+async fn look_up(replica: &Arc<dyn Transport>) -> Result<LookupAnswer> {
     let name = "node/a/1".to_owned();
     replica.lookup(&LookupRequest { name, epoch: 0, quorum: Quorum::Replicas, known_generation: 0 }).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn names_are_hidden_on_their_way_and_verifiers_show_who_they_are() {
+    with_tls("http").await;
+}
+
+#[cfg(feature = "grpc")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_are_hidden_on_their_way_and_verifiers_show_who_they_are_by_grpc() {
+    with_tls("grpc").await;
+}
+
+async fn with_tls(scheme: &str) {
     let (site, clients, strangers) = (Authority::new(), Authority::new(), Authority::new());
     let (certificate, private) = site.issue("127.0.0.1");
     let runner = runner();
@@ -36,11 +45,10 @@ async fn names_are_hidden_on_their_way_and_verifiers_show_who_they_are() {
     options.tls = Some(ServerTls::open(&certificate, &private, Some(&clients.path("ca.pem"))).unwrap());
     let server = Server::start(Arc::clone(&runner), options.clone()).await.unwrap();
     runner.state().wait_for(|state| state.ratified > 0).await.unwrap();
-    let https = format!("https://{}", server.address());
-    let at = |address: &str| HttpTransport::new(address, Arc::new(SystemClock), DEADLINE);
+    let secure = format!("{scheme}s://{}", server.address());
     let trusting = |site: &Authority, of: Option<&(PathBuf, PathBuf)>| {
         let identity = of.map(|(certificate, private)| (&**certificate, &**private));
-        at(&https).with_tls(ClientTls::open(&site.path("ca.pem"), identity).unwrap())
+        reach(&secure, Some(ClientTls::open(&site.path("ca.pem"), identity).unwrap()))
     };
     let from = StreamPosition { epoch: 1, change: 0 };
     // Whoever trusts the site may look up; what verifiers and operators do needs a certificate.
@@ -59,11 +67,11 @@ async fn names_are_hidden_on_their_way_and_verifiers_show_who_they_are() {
     // Nobody else's certificate does, not even to look up; nor does another site's, another name, or no TLS.
     assert!(look_up(&trusting(&site, Some(&strangers.issue("verifier")))).await.is_err());
     assert!(look_up(&trusting(&strangers, None)).await.is_err());
-    let elsewhere = https.replace("127.0.0.1", "localhost");
-    let elsewhere = at(&elsewhere).with_tls(ClientTls::open(&site.path("ca.pem"), None).unwrap());
+    let elsewhere = secure.replace("127.0.0.1", "localhost");
+    let elsewhere = reach(&elsewhere, Some(ClientTls::open(&site.path("ca.pem"), None).unwrap()));
     assert!(look_up(&elsewhere).await.is_err());
-    assert!(look_up(&at(&https.replace("https", "http"))).await.is_err());
-    let unsaid = look_up(&at(&https)).await.unwrap_err();
+    assert!(look_up(&reach(&secure.replace("s://", "://"), None)).await.is_err());
+    let unsaid = look_up(&reach(&secure, None)).await.unwrap_err();
     assert!(unsaid.kind() == ErrorKind::Invalid && unsaid.to_string().contains("needs the authority"), "{unsaid}");
     // Who connects and does not shake hands is left.
     options.client_timeout = Duration::from_millis(100);

@@ -65,7 +65,7 @@ pub async fn serve<F, A, B>(listener: TcpListener, serving: Serving, answer: A)
 where
     A: Fn(Peer, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     let slots = Arc::new(Semaphore::new(serving.max_connections));
     let mut connections = JoinSet::new();
@@ -113,7 +113,7 @@ async fn connection<F, A, B>(stream: TcpStream, address: SocketAddr, serving: Se
 where
     A: Fn(Peer, Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     // Answers are complete when they are written: they wait for nothing. One that is gone already is noticed later.
     let _ = stream.set_nodelay(true);

@@ -4,6 +4,7 @@
 //! only; what is asked on one keeps no other waiting. Whoever answers sees to the deadline of a request's body and of its own work. The service
 //! of this crate stands on it, and servers of crates above.
 
+mod awaited;
 mod connections;
 mod flowing;
 mod opening;

@@ -27,6 +27,7 @@ use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::awaited::Awaited;
 use super::connections::{MAX_HEAD_BYTES, Peer, Serving, told};
 
 /// Bytes of bodies that a peer may send before they are taken, on all calls of a connection. (On one it is the 65,535 bytes of RFC 9113, section 6.9.2.)
@@ -49,11 +50,14 @@ struct Calls {
     begun: AtomicU64,
     answered: AtomicU64,
     taken_back: AtomicU64,
+    /// Answers that have begun, and have no more to say yet.
+    waiting: Arc<AtomicU64>,
 }
 
 impl Calls {
     fn are_running(&self) -> bool {
         self.begun.load(Relaxed) != self.answered.load(Relaxed) + self.taken_back.load(Relaxed)
+            || self.waiting.load(Relaxed) > 0
     }
 }
 
@@ -155,16 +159,16 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     A: Fn(Peer, Request<Incoming>) -> F,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     let calls = Arc::new(Calls::default());
     let counted = Arc::clone(&calls);
     let service = service_fn(move |request| {
-        let (call, answering) = (Call::begin(&counted), answer(peer, request));
+        let (call, answering, waiting) = (Call::begin(&counted), answer(peer, request), Arc::clone(&counted.waiting));
         async move {
             let answer = answering.await;
             call.answered();
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(answer.map(|body| Awaited::new(body, waiting)))
         }
     });
     let arriving = Arriving::default();

@@ -11,7 +11,7 @@ use plastron_sources::clock::Clock;
 use super::fault::fault;
 use super::settings::Settings;
 use crate::tls::ClientTls;
-use crate::transport::{HttpTransport, ReplicaAddress, Transport};
+use crate::transport::{ReplicaAddress, Transport, open};
 
 /// The servers that the settings name.
 ///
@@ -33,19 +33,19 @@ pub(super) fn servers(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Vec
     for server in &settings.servers {
         let address = ReplicaAddress::parse(server).map_err(|error| Fault::Config(format!("servers: {error}")))?;
         secure |= address.is_secure();
-        let replica = HttpTransport::new(&address.to_string(), Arc::clone(clock), settings.deadline);
+        let replica = |tls| open(&address, Arc::clone(clock), settings.deadline, tls).map_err(fault);
         replicas.push(match (address.is_secure(), &tls) {
-            (true, Some(tls)) => Arc::new(replica.with_tls(tls.clone())),
+            (true, Some(tls)) => replica(Some(tls.clone()))?,
             (true, None) => {
                 let why = format!(
                     "servers: {address} needs certificate_authority, the PEM file of the authority that its certificate is checked by"
                 );
                 return Err(Fault::Config(why));
             }
-            (false, _) if address.is_loopback() || settings.plaintext => Arc::new(replica),
+            (false, _) if address.is_loopback() || settings.plaintext => replica(None)?,
             (false, _) => {
                 let why = format!(
-                    "servers: {address} is another machine, and nothing would be encrypted; say https://… with certificate_authority, or plaintext=true if that is wanted"
+                    "servers: {address} is another machine, and nothing would be encrypted; say https://… or grpcs://… with certificate_authority, or plaintext=true if that is wanted"
                 );
                 return Err(Fault::Config(why));
             }
@@ -53,7 +53,7 @@ pub(super) fn servers(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Vec
     }
     // Somebody wanted TLS, and would not get it.
     if tls.is_some() && !secure && !replicas.is_empty() {
-        let why = "certificate_authority is given, and none of the servers begins with https://";
+        let why = "certificate_authority is given, and none of the servers begins with https:// or grpcs://";
         return Err(Fault::Config(why.into()));
     }
     Ok(replicas)

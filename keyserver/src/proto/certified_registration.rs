@@ -13,8 +13,8 @@ use crate::{Digest, Result};
 pub const MAX_CHAIN: usize = 5;
 /// The most bytes of all of them.
 pub const MAX_CHAIN_BYTES: usize = 16 << 10;
-/// RSA of 8,192 bits.
-const MAX_SIGNATURE_BYTES: usize = 1024;
+/// The most bytes of a signature: RSA of 8,192 bits.
+pub const MAX_SIGNATURE_BYTES: usize = 1024;
 /// What comes before the digest that is signed. No other protocol signs anything that begins so.
 const CONTEXT: &[u8] = b"plastron keyserver 1: registration of a name by a client certificate\0";
 

@@ -22,7 +22,7 @@ mod snapshot_portion;
 mod stream;
 
 pub use authorities::{Authorities, AuthoritiesChange, Authority, MAX_CERTIFICATE_BYTES};
-pub use certified_registration::{CertifiedRegistration, MAX_CHAIN, MAX_CHAIN_BYTES};
+pub use certified_registration::{CertifiedRegistration, MAX_CHAIN, MAX_CHAIN_BYTES, MAX_SIGNATURE_BYTES};
 pub use entry::{Entry, SignedEntry, Update};
 pub use epoch_head::{EpochHead, SignedHead};
 pub use evidence::{Evidence, Lie};
@@ -37,4 +37,4 @@ pub(crate) use realm::check_name;
 pub use realm::{MAX_NAME_BYTES, Realm, RealmPolicy};
 pub use registration::{MAX_TOKEN_BYTES, Registration};
 pub use snapshot_portion::SnapshotPortion;
-pub use stream::{StreamItem, StreamPage, StreamPosition};
+pub use stream::{MAX_STREAM_ITEMS, StreamItem, StreamPage, StreamPosition};

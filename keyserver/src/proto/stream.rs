@@ -39,7 +39,19 @@ pub struct StreamPage {
     pub items: Vec<StreamItem>,
 }
 
-const MAX_ITEMS: usize = 4096;
+impl StreamPage {
+    /// Where the next page begins.
+    pub fn end(&self) -> StreamPosition {
+        let start = StreamPosition { epoch: self.from.epoch.max(1), change: self.from.change };
+        self.items.iter().fold(start, |at, item| match item {
+            StreamItem::Change(_) => StreamPosition { change: at.change.saturating_add(1), ..at },
+            StreamItem::Head { .. } => StreamPosition { epoch: at.epoch.saturating_add(1), change: 0 },
+        })
+    }
+}
+
+/// The most items of a page.
+pub const MAX_STREAM_ITEMS: usize = 4096;
 
 impl Message for StreamPage {
     const WHAT: &'static str = "page of the verifiers' stream";
@@ -61,7 +73,7 @@ impl Message for StreamPage {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let from = StreamPosition { epoch: reader.u64()?, change: reader.u64()? };
-        let count = reader.count(MAX_ITEMS, 64)?;
+        let count = reader.count(MAX_STREAM_ITEMS, 64)?;
         let mut items = Vec::with_capacity(count);
         for _ in 0..count {
             items.push(match reader.u8()? {

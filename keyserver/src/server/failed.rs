@@ -5,6 +5,9 @@ use axum::response::{IntoResponse, Response};
 
 use crate::{Error, ErrorKind};
 
+/// The header that says what it was, for programs.
+const REASON: &str = "plastron-reason";
+
 /// An error on its way to whoever asked.
 pub(super) struct Failed(pub(super) Error);
 
@@ -29,6 +32,6 @@ impl Failed {
 
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
-        (self.status(), self.0.to_string()).into_response()
+        (self.status(), [(REASON, self.0.reason())], self.0.to_string()).into_response()
     }
 }

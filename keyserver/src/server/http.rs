@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use plastron_ickpt::listener::{self, Peer, Serving};
 use plastron_sources::clock::Clock;
 use serde::Deserialize;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::entrance::Entrance;
@@ -26,12 +26,15 @@ use super::rate_limit::RateLimit;
 use super::registering::{authorities, issuers, read_authorities, read_issuers, register, register_certified};
 use crate::encoding::FRAME_BYTES;
 use crate::machine::Directory;
-use crate::proto::{HistoryPage, LogEntry, LookupRequest, Message, PolicyChange, StreamPosition, Update};
+use crate::proto::{HistoryPage, LogEntry, LookupRequest, Message, PolicyChange, StreamPage, StreamPosition, Update};
 use crate::runner::{Runner, now_ms};
 use crate::{Error, Result};
 
 /// How long a stream waits for something new.
 const STREAM_WAIT: Duration = Duration::from_secs(20);
+
+/// The most calls at once on one connection, by HTTP/2. Each can have an answer of its own that waits to be taken.
+const MOST_CALLS: u32 = 16;
 
 /// A server, until it is dropped.
 #[derive(Debug)]
@@ -45,10 +48,12 @@ pub struct Server {
 pub(super) struct Shared {
     pub(super) runner: Arc<Runner>,
     pub(super) options: ServerOptions,
+    pub(super) metrics: Metrics,
+    /// Becomes true when the server is to stop.
+    pub(super) stopped: watch::Receiver<bool>,
     requests: Semaphore,
-    streams: Semaphore,
+    streams: Arc<Semaphore>,
     rate: Option<RateLimit>,
-    metrics: Metrics,
 }
 
 /// Whose request it is.
@@ -78,21 +83,23 @@ impl Server {
         let serving = Serving {
             tls: options.tls.as_ref().map(|tls| TlsAcceptor::from(Arc::clone(&tls.config))),
             max_connections: options.most_connections,
-            max_streams: None,
+            max_streams: Some(MOST_CALLS),
             head_timeout: options.client_timeout,
             write_timeout: options.client_timeout,
             clock: Arc::clone(&options.clock),
-            stop: stopped,
+            stop: stopped.clone(),
         };
         let (clock, client_timeout) = (Arc::clone(&options.clock), options.client_timeout);
         let shared = Shared {
             runner,
             requests: Semaphore::new(options.most_requests),
-            streams: Semaphore::new(options.most_streams),
+            streams: Arc::new(Semaphore::new(options.most_streams)),
             rate: options.most_per_second.map(RateLimit::new),
             metrics: Metrics::default(),
+            stopped,
             options,
         };
+        let shared = Arc::new(shared);
         let routes = Router::new()
             .route("/v1/lookup", post(lookup))
             .route("/v1/update", post(update))
@@ -108,8 +115,10 @@ impl Server {
             .route("/lb", get(rotation))
             .route("/metrics", get(metrics))
             .route("/pks/lookup", get(hkp))
-            .with_state(Arc::new(shared));
+            .with_state(Arc::clone(&shared));
         let entrance = Entrance::new(routes, LogEntry::MOST + FRAME_BYTES, client_timeout, clock);
+        #[cfg(feature = "grpc")]
+        let entrance = entrance.with_grpc(super::grpc::Grpc::new(shared));
         let answer = move |peer, request| entrance.clone().answer(peer, request);
         let task = tokio::spawn(listener::serve(listener, serving, answer));
         Ok(Self { address, stop, task })
@@ -152,7 +161,7 @@ impl Shared {
     }
 
     /// Whether that address has asked for too much.
-    fn admit(&self, ConnectInfo(from): Caller) -> Result<()> {
+    pub(super) fn admit(&self, ConnectInfo(from): Caller) -> Result<()> {
         let most = self.options.most_per_second.unwrap_or(u32::MAX) as usize;
         let limited = self.rate.as_ref();
         match limited.is_none_or(|rate| rate.allows(from.address.ip(), self.options.clock.monotonic())) {
@@ -169,14 +178,19 @@ impl Shared {
 
     async fn within_bounds<T>(&self, from: Caller, work: impl Future<Output = Result<T>>) -> Answer<T> {
         self.admit(from)?;
+        Ok(self.permitted(self.options.deadline, work).await?)
+    }
+
+    /// Runs a request that was admitted, if there are not too many.
+    pub(super) async fn permitted<T>(&self, deadline: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
         let most = self.options.most_requests;
         let _permit = self.requests.try_acquire().map_err(|_| Error::Overloaded { what: "requests", most })?;
-        let seconds = self.options.deadline.as_secs();
-        let done = tokio::select! {
+        tokio::select! {
             done = work => done,
-            () = self.options.clock.sleep(self.options.deadline) => Err(Error::Timeout { what: "the request", seconds }),
-        };
-        Ok(done?)
+            () = self.options.clock.sleep(deadline) => {
+                Err(Error::Timeout { what: "the request", seconds: deadline.as_secs() })
+            }
+        }
     }
 
     /// Reads from the directory, on a thread that may block.
@@ -250,19 +264,30 @@ async fn stream(State(shared): State<Arc<Shared>>, from: Caller, Query(query): Q
 async fn follow(shared: &Shared, peer: Caller, from: StreamPosition) -> Answer<Vec<u8>> {
     shared.admit(peer)?;
     shared.certified(peer, "the verifiers' stream")?;
-    let most = shared.options.most_streams;
-    let _permit = shared.streams.try_acquire().map_err(|_| Error::Overloaded { what: "streams", most })?;
-    let mut state = shared.runner.state();
-    let patience = shared.options.clock.sleep(STREAM_WAIT);
-    tokio::pin!(patience);
-    loop {
-        let page = shared.read(move |directory| directory.stream(from)).await?;
-        if !page.items.is_empty() {
-            return Ok(page.to_bounded_bytes()?);
-        }
-        tokio::select! {
-            changed = state.changed() => changed.map_err(|_| Error::Stopped("the replica"))?,
-            () = &mut patience => return Ok(page.to_bounded_bytes()?),
+    let _place = shared.place()?;
+    Ok(shared.page(from).await?.to_bounded_bytes()?)
+}
+
+impl Shared {
+    /// A place among the verifiers.
+    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit> {
+        let most = self.options.most_streams;
+        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| Error::Overloaded { what: "streams", most })
+    }
+
+    /// What follows that position; nothing if nothing does for a while.
+    pub(super) async fn page(&self, from: StreamPosition) -> Result<StreamPage> {
+        let mut state = self.runner.state();
+        let mut patience = self.options.clock.sleep(STREAM_WAIT);
+        loop {
+            let page = self.read(move |directory| directory.stream(from)).await?;
+            if !page.items.is_empty() {
+                return Ok(page);
+            }
+            tokio::select! {
+                changed = state.changed() => changed.map_err(|_| Error::Stopped("the replica"))?,
+                () = &mut patience => return Ok(page),
+            }
         }
     }
 }
@@ -322,7 +347,7 @@ async fn hkp(State(shared): State<Arc<Shared>>, from: Caller, Query(query): Quer
 
 impl Shared {
     /// The state, the age of the newest head in milliseconds, and whether the replica should be asked.
-    fn rotation(&self) -> (crate::machine::State, u64, bool) {
+    pub(super) fn rotation(&self) -> (crate::machine::State, u64, bool) {
         let state = self.runner.state().borrow().clone();
         let age_ms = now_ms(&*self.options.clock).saturating_sub(state.issued_ms);
         let fresh = state.ratified > 0 && age_ms <= self.runner.lifetime_ms();

@@ -1,4 +1,4 @@
-//! A replica's interface over HTTP/1.1.
+//! A replica's interface over HTTP, and on the same port by gRPC, with the feature `grpc`: see [`grpc`](crate::grpc).
 //!
 //! | | body | answer |
 //! | --- | --- | --- |
@@ -25,6 +25,8 @@
 
 mod entrance;
 mod failed;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod hkp;
 mod http;
 mod metrics;

@@ -4,11 +4,21 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use crate::{Error, Result};
 
-/// `host:port`, `http://host:port` or `https://host:port`.
+/// What is spoken at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1 with framed messages.
+    Http,
+    /// gRPC.
+    Grpc,
+}
+
+/// `host:port`, `http://host:port`, `https://host:port`, `grpc://host:port` or `grpcs://host:port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaAddress {
     host: String,
     port: u16,
+    protocol: Protocol,
     secure: bool,
 }
 
@@ -19,14 +29,18 @@ impl ReplicaAddress {
     /// `Invalid`, with what is wrong with it.
     pub fn parse(text: &str) -> Result<Self> {
         let invalid = |why: &str| {
-            let why = format!("{text:?} {why}; an address is host:port, http://host:port or https://host:port");
+            let why = format!(
+                "{text:?} {why}; an address is host:port, with http://, https://, grpc:// or grpcs:// before it"
+            );
             Error::Invalid { what: "address of a replica", why }
         };
-        let (secure, rest) = match text.split_once("://") {
-            Some(("https", rest)) => (true, rest),
-            Some(("http", rest)) => (false, rest),
-            Some(_) => return Err(invalid("is neither http:// nor https://")),
-            None => (false, text),
+        let (protocol, secure, rest) = match text.split_once("://") {
+            Some(("https", rest)) => (Protocol::Http, true, rest),
+            Some(("http", rest)) => (Protocol::Http, false, rest),
+            Some(("grpcs", rest)) => (Protocol::Grpc, true, rest),
+            Some(("grpc", rest)) => (Protocol::Grpc, false, rest),
+            Some(_) => return Err(invalid("is none of http://, https://, grpc:// and grpcs://")),
+            None => (Protocol::Http, false, text),
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) = rest.rsplit_once(':').ok_or_else(|| invalid("has no port"))?;
@@ -36,7 +50,17 @@ impl ReplicaAddress {
             Some(inner) => inner.is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok()),
             None => !host.is_empty() && host.bytes().all(is_name),
         };
-        if right { Ok(Self { host: host.to_owned(), port, secure }) } else { Err(invalid("has no host")) }
+        if right { Ok(Self { host: host.to_owned(), port, protocol, secure }) } else { Err(invalid("has no host")) }
+    }
+
+    /// What is spoken there.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Host and port.
+    pub fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
     }
 
     /// Whether TLS is spoken there.
@@ -53,7 +77,13 @@ impl ReplicaAddress {
 
 impl std::fmt::Display for ReplicaAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}://{}:{}", if self.secure { "https" } else { "http" }, self.host, self.port)
+        let scheme = match (self.protocol, self.secure) {
+            (Protocol::Http, false) => "http",
+            (Protocol::Http, true) => "https",
+            (Protocol::Grpc, false) => "grpc",
+            (Protocol::Grpc, true) => "grpcs",
+        };
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
     }
 }
 
@@ -67,6 +97,8 @@ mod tests {
             ("127.0.0.1:7107", "http://127.0.0.1:7107", false, true),
             ("http://localhost:1/", "http://localhost:1", false, true),
             ("https://[::1]:7107", "https://[::1]:7107", true, true),
+            ("grpc://localhost:1", "grpc://localhost:1", false, true),
+            ("grpcs://[::1]:7107/", "grpcs://[::1]:7107", true, true),
             ("keys.example.com:7107", "http://keys.example.com:7107", false, false),
             ("https://10.0.0.1:65535", "https://10.0.0.1:65535", true, false),
             // Not what it looks like.
@@ -85,8 +117,8 @@ mod tests {
             ("user@keys:7107", "has no host"),
             ("::1:7107", "has no host"),
             ("[::1:7107", "has no host"),
-            ("ftp://keys:7107", "neither http:// nor https://"),
-            ("HTTPS://keys:7107", "neither http:// nor https://"),
+            ("ftp://keys:7107", "is none of http://"),
+            ("HTTPS://keys:7107", "is none of http://"),
         ] {
             let error = ReplicaAddress::parse(text).unwrap_err().to_string();
             assert!(error.contains(why) && error.contains(&format!("{text:?}")), "{error}");

@@ -11,24 +11,21 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use plastron_sources::clock::Clock;
-use rustls_pki_types::ServerName;
-use tokio_rustls::TlsConnector;
 
 use super::Transport;
+use super::dial::Dial;
 use crate::encoding::FRAME_BYTES;
 use crate::proto::{
     Authorities, AuthoritiesChange, CertifiedRegistration, HistoryPage, Issuers, IssuersChange, LogEntry, LookupAnswer,
     LookupRequest, Message, PolicyChange, Registration, StreamPage, StreamPosition, Update,
 };
-use crate::tls::{ClientTls, Wire};
+use crate::tls::ClientTls;
 use crate::{Error, ErrorKind, Result};
 
 /// A replica at an address.
 #[derive(Debug, Clone)]
 pub struct HttpTransport {
-    address: String,
-    secure: bool,
-    tls: Option<ClientTls>,
+    dial: Dial,
     clock: Arc<dyn Clock>,
     deadline: Duration,
 }
@@ -39,43 +36,17 @@ impl HttpTransport {
     pub fn new(address: &str, clock: Arc<dyn Clock>, deadline: Duration) -> Self {
         let secure = address.starts_with("https://");
         let address = address.trim_start_matches("https://").trim_start_matches("http://");
-        Self { address: address.trim_end_matches('/').to_owned(), secure, tls: None, clock, deadline }
+        Self { dial: Dial::new(address.trim_end_matches('/'), secure.then_some("https")), clock, deadline }
     }
 
     /// Speaks TLS to an `https://` address, trusting and showing what `tls` says.
     #[must_use]
     pub fn with_tls(self, tls: ClientTls) -> Self {
-        Self { tls: Some(tls), ..self }
-    }
-
-    async fn connect(&self, operation: &'static str) -> Result<Wire> {
-        let stream =
-            tokio::net::TcpStream::connect(&self.address).await.map_err(|error| self.failed(operation, error))?;
-        stream.set_nodelay(true).map_err(|error| self.failed(operation, error))?;
-        if !self.secure {
-            return Ok(Wire::Plain(stream));
-        }
-        let tls = self.tls.as_ref().ok_or_else(|| Error::Invalid {
-            what: "TLS",
-            why: format!("https://{} needs the authority that its certificate is checked by", self.address),
-        })?;
-        let host = self.address.rsplit_once(':').map_or(&*self.address, |(host, _)| host).trim_matches(['[', ']']);
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| self.failed(operation, error))?;
-        let stream = TlsConnector::from(Arc::clone(&tls.0)).connect(name, stream).await;
-        Ok(Wire::Tls(Box::new(stream.map_err(|error| self.failed(operation, error))?.into())))
-    }
-
-    /// What the replica says of itself, as JSON. Nothing of it is proved.
-    ///
-    /// # Errors
-    /// `Request`, and what the replica says.
-    pub async fn status(&self) -> Result<String> {
-        let answer = self.call("status", Method::GET, "/status", Vec::new(), SHORT).await?;
-        String::from_utf8(answer.to_vec()).map_err(|error| self.failed("status", error))
+        Self { dial: self.dial.with_tls(tls), ..self }
     }
 
     fn failed(&self, operation: &'static str, why: impl ToString) -> Error {
-        Error::Request { operation, address: self.address.clone(), why: why.to_string() }
+        self.dial.failed(operation, why)
     }
 
     async fn call(
@@ -102,13 +73,13 @@ impl HttpTransport {
         body: Vec<u8>,
         most: usize,
     ) -> Result<Bytes> {
-        let stream = self.connect(operation).await?;
+        let stream = self.dial.connect(operation).await?;
         let connected = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = connected.map_err(|error| self.failed(operation, error))?;
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header("host", &self.address)
+            .header("host", &self.dial.address)
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| self.failed(operation, error))?;
         let exchange = async {
@@ -120,7 +91,7 @@ impl HttpTransport {
                 return Ok(body);
             }
             let text: String = String::from_utf8_lossy(&body).chars().filter(|c| !c.is_control()).take(500).collect();
-            Err(Error::Remote { kind: kind_of(status), address: self.address.clone(), message: text })
+            Err(Error::Remote { kind: kind_of(status), address: self.dial.address.clone(), message: text })
         };
         // The connection's task ends with this call, whichever way that ends.
         tokio::pin!(connection);
@@ -131,38 +102,6 @@ impl HttpTransport {
                 Err(error) => error.to_string(),
             })),
         }
-    }
-
-    /// Whose identity tokens the replica believes. Nothing of it is proved.
-    ///
-    /// # Errors
-    /// `Request`, and what the replica says.
-    pub async fn issuers(&self) -> Result<Issuers> {
-        self.message("issuers", Method::GET, "/v1/issuers", Vec::new()).await
-    }
-
-    /// Brings in a change of them; gives the newest epoch by then.
-    ///
-    /// # Errors
-    /// `Request`, and what the replica says.
-    pub async fn change_issuers(&self, change: &IssuersChange) -> Result<u64> {
-        self.epoch("issuers", "/v1/issuers", change.to_bounded_bytes()?).await
-    }
-
-    /// Whose client certificates the replica takes. Nothing of it is proved.
-    ///
-    /// # Errors
-    /// `Request`, and what the replica says.
-    pub async fn authorities(&self) -> Result<Authorities> {
-        self.message("authorities", Method::GET, "/v1/authorities", Vec::new()).await
-    }
-
-    /// Brings in a change of them; gives the newest epoch by then.
-    ///
-    /// # Errors
-    /// `Request`, and what the replica says.
-    pub async fn change_authorities(&self, change: &AuthoritiesChange) -> Result<u64> {
-        self.epoch("authorities", "/v1/authorities", change.to_bounded_bytes()?).await
     }
 
     async fn epoch(&self, operation: &'static str, path: &str, body: Vec<u8>) -> Result<u64> {
@@ -234,5 +173,25 @@ impl Transport for HttpTransport {
         let escaped: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let path = format!("/v1/history?name={escaped}&from={from}");
         self.message("history", Method::GET, &path, Vec::new()).await
+    }
+    async fn issuers(&self) -> Result<Issuers> {
+        self.message("issuers", Method::GET, "/v1/issuers", Vec::new()).await
+    }
+
+    async fn change_issuers(&self, change: &IssuersChange) -> Result<u64> {
+        self.epoch("issuers", "/v1/issuers", change.to_bounded_bytes()?).await
+    }
+
+    async fn authorities(&self) -> Result<Authorities> {
+        self.message("authorities", Method::GET, "/v1/authorities", Vec::new()).await
+    }
+
+    async fn change_authorities(&self, change: &AuthoritiesChange) -> Result<u64> {
+        self.epoch("authorities", "/v1/authorities", change.to_bounded_bytes()?).await
+    }
+
+    async fn status(&self) -> Result<String> {
+        let answer = self.call("status", Method::GET, "/status", Vec::new(), SHORT).await?;
+        String::from_utf8(answer.to_vec()).map_err(|error| self.failed("status", error))
     }
 }

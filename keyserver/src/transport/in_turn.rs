@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::Transport;
 use crate::proto::{
-    CertifiedRegistration, HistoryPage, LogEntry, LookupAnswer, LookupRequest, PolicyChange, Registration, StreamPage,
-    StreamPosition, Update,
+    Authorities, AuthoritiesChange, CertifiedRegistration, HistoryPage, Issuers, IssuersChange, LogEntry, LookupAnswer,
+    LookupRequest, PolicyChange, Registration, StreamPage, StreamPosition, Update,
 };
 use crate::{Error, Result};
 
@@ -83,5 +83,25 @@ impl Transport for InTurn {
 
     async fn history(&self, name: &str, from: u64) -> Result<HistoryPage> {
         in_turn!(self, replica => replica.history(name, from))
+    }
+
+    async fn issuers(&self) -> Result<Issuers> {
+        in_turn!(self, replica => replica.issuers())
+    }
+
+    async fn change_issuers(&self, change: &IssuersChange) -> Result<u64> {
+        in_turn!(self, replica => replica.change_issuers(change))
+    }
+
+    async fn authorities(&self) -> Result<Authorities> {
+        in_turn!(self, replica => replica.authorities())
+    }
+
+    async fn change_authorities(&self, change: &AuthoritiesChange) -> Result<u64> {
+        in_turn!(self, replica => replica.change_authorities(change))
+    }
+
+    async fn status(&self) -> Result<String> {
+        in_turn!(self, replica => replica.status())
     }
 }

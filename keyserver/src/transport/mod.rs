@@ -3,20 +3,32 @@
 //! Nothing that comes back is believed: whoever calls checks it. Every call has a deadline and a bound on what it reads.
 
 mod address;
+#[cfg(feature = "grpc")]
+mod channel;
+#[cfg(feature = "http")]
+mod dial;
+#[cfg(feature = "grpc")]
+mod grpc;
 #[cfg(feature = "http")]
 mod http;
 mod in_turn;
+#[cfg(feature = "http")]
+mod opening;
 
 use async_trait::async_trait;
 
-pub use address::ReplicaAddress;
+pub use address::{Protocol, ReplicaAddress};
+#[cfg(feature = "grpc")]
+pub use grpc::GrpcTransport;
 #[cfg(feature = "http")]
 pub use http::HttpTransport;
 pub use in_turn::InTurn;
+#[cfg(feature = "http")]
+pub use opening::open;
 
 use crate::proto::{
-    CertifiedRegistration, HistoryPage, LogEntry, LookupAnswer, LookupRequest, PolicyChange, Registration, StreamPage,
-    StreamPosition, Update,
+    Authorities, AuthoritiesChange, CertifiedRegistration, HistoryPage, Issuers, IssuersChange, LogEntry, LookupAnswer,
+    LookupRequest, PolicyChange, Registration, StreamPage, StreamPosition, Update,
 };
 use crate::{Error, Result};
 
@@ -76,4 +88,50 @@ pub trait Transport: std::fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// See [`lookup`](Self::lookup).
     async fn history(&self, name: &str, from: u64) -> Result<HistoryPage>;
+
+    /// Whose identity tokens the replica believes. Nothing of it is proved.
+    ///
+    /// # Errors
+    /// See [`lookup`](Self::lookup).
+    async fn issuers(&self) -> Result<Issuers> {
+        Err(unknown("issuers"))
+    }
+
+    /// Brings in a change of them; gives the newest epoch by then.
+    ///
+    /// # Errors
+    /// See [`lookup`](Self::lookup).
+    async fn change_issuers(&self, change: &IssuersChange) -> Result<u64> {
+        let _ = change;
+        Err(unknown("issuers"))
+    }
+
+    /// Whose client certificates the replica takes. Nothing of it is proved.
+    ///
+    /// # Errors
+    /// See [`lookup`](Self::lookup).
+    async fn authorities(&self) -> Result<Authorities> {
+        Err(unknown("authorities"))
+    }
+
+    /// Brings in a change of them; gives the newest epoch by then.
+    ///
+    /// # Errors
+    /// See [`lookup`](Self::lookup).
+    async fn change_authorities(&self, change: &AuthoritiesChange) -> Result<u64> {
+        let _ = change;
+        Err(unknown("authorities"))
+    }
+
+    /// What the replica says of itself, as JSON. Nothing of it is proved.
+    ///
+    /// # Errors
+    /// See [`lookup`](Self::lookup).
+    async fn status(&self) -> Result<String> {
+        Err(unknown("status"))
+    }
+}
+
+fn unknown(what: &'static str) -> Error {
+    Error::Invalid { what, why: "this way to a replica has no such call".to_owned() }
 }

@@ -3,6 +3,8 @@
 
 pub mod authority;
 pub mod local;
+#[cfg(feature = "http")]
+pub mod reaching;
 pub mod replica;
 #[cfg(feature = "key-module")]
 pub mod site;

@@ -6,7 +6,7 @@
 //! | `address` | where the replicas listen, a line each | no |
 //! | `issuers` | whose identity tokens this operator has said are believed | no |
 //! | `authorities` | whose client certificates this operator has said are taken | no |
-//! | `tls/authority.pem`, `tls/certificate.pem`, `tls/key.pem` | for `https://` addresses: whom to trust, and what verifiers and operators show | the key |
+//! | `tls/authority.pem`, `tls/certificate.pem`, `tls/key.pem` | for `https://` and `grpcs://` addresses: whom to trust, and what verifiers and operators show | the key |
 //! | `memory` | what lookups from here have seen | no |
 //! | `operator.key` | admits names | yes |
 //! | `owners/<name>.key` | owns a name | yes |
@@ -23,7 +23,7 @@ use std::time::Duration;
 use plastron_keys::{ReplacedFile, SystemKeyClock};
 use plastron_keyserver::proto::{Message, Realm};
 use plastron_keyserver::tls::ClientTls;
-use plastron_keyserver::transport::{HttpTransport, Transport};
+use plastron_keyserver::transport::{ReplicaAddress, Transport, open};
 use plastron_keyserver::{Error, Result};
 use plastron_sources::clock::SystemClock;
 
@@ -102,22 +102,19 @@ pub(crate) fn addresses(directory: &Path, given: Option<&str>) -> Result<Vec<Str
     Ok(addresses)
 }
 
-/// The replica at that address, with TLS if it is an `https://` one.
-pub(crate) fn replica(directory: &Path, address: &str) -> Result<HttpTransport> {
-    let transport = HttpTransport::new(address, Arc::new(SystemClock), DEADLINE);
-    if !address.starts_with("https://") {
-        return Ok(transport);
-    }
+/// The replica at that address, with TLS if it is an `https://` or `grpcs://` one.
+pub(crate) fn replica(directory: &Path, address: &str) -> Result<Arc<dyn Transport>> {
+    let address = ReplicaAddress::parse(address)?;
     let file = |name: &str| directory.join("tls").join(name);
     let (certificate, key) = (file("certificate.pem"), file("key.pem"));
     let identity = certificate.exists().then_some((&*certificate, &*key));
-    Ok(transport.with_tls(ClientTls::open(&file("authority.pem"), identity)?))
+    let tls = address.is_secure().then(|| ClientTls::open(&file("authority.pem"), identity)).transpose()?;
+    open(&address, Arc::new(SystemClock), DEADLINE, tls)
 }
 
 /// The replicas, to be asked in turn.
 pub(crate) fn replicas(directory: &Path, given: Option<&str>) -> Result<Vec<Arc<dyn Transport>>> {
-    let replica = |address: String| -> Result<Arc<dyn Transport>> { Ok(Arc::new(replica(directory, &address)?)) };
-    addresses(directory, given)?.into_iter().map(replica).collect()
+    addresses(directory, given)?.iter().map(|address| replica(directory, address)).collect()
 }
 
 /// The key of a name's owner. A name is printable ASCII; what is no letter or digit is escaped.
