@@ -183,7 +183,7 @@ where
     let mut streams = Streams { connection, woken, arriving, running, calls };
     streams.wake();
     let (mut stop, mut is_told) = (serving.stop, false);
-    let (mut begun, mut age) = (0, 0);
+    let (mut begun, mut age, mut has_run) = (0, 0, false);
     let why = loop {
         tokio::select! {
             biased;
@@ -195,8 +195,10 @@ where
             }
             () = serving.clock.sleep(serving.head_timeout) => {
                 age += 1;
-                let is_idle = !streams.calls.are_running() && streams.calls.begun.load(Relaxed) == begun;
-                begun = streams.calls.begun.load(Relaxed);
+                // A call that ended since the last look leaves as much time as one that began.
+                let runs = streams.calls.are_running();
+                let is_idle = !runs && !has_run && streams.calls.begun.load(Relaxed) == begun;
+                (begun, has_run) = (streams.calls.begun.load(Relaxed), runs);
                 if is_idle && is_told {
                     break "its peer took too long to end".to_owned();
                 }

@@ -22,7 +22,8 @@ fn code_of(error: &Error) -> Code {
         _ => {}
     }
     match error.kind() {
-        ErrorKind::Invalid | ErrorKind::Unsupported => Code::InvalidArgument,
+        ErrorKind::Invalid => Code::InvalidArgument,
+        ErrorKind::Unsupported => Code::Unimplemented,
         ErrorKind::Unauthorized => Code::PermissionDenied,
         ErrorKind::NotFound => Code::NotFound,
         ErrorKind::AlreadyExists => Code::AlreadyExists,
@@ -103,6 +104,12 @@ mod tests {
         let damaged = Error::Corrupt { what: "profile", offset: 3, check: "no".to_owned() };
         for (error, code, reason, kind) in [
             (Error::Invalid { what: "a", why: "b".to_owned() }, Code::InvalidArgument, "invalid", ErrorKind::Invalid),
+            (
+                Error::Unsupported { what: "a", version: 2, known: 1 },
+                Code::Unimplemented,
+                "unsupported",
+                ErrorKind::Unsupported,
+            ),
             (Error::Certificate { what: "a" }, Code::Unauthenticated, "certificate", ErrorKind::Unauthorized),
             (Refusal::OldPolicy.into(), Code::PermissionDenied, "refused-old-policy", ErrorKind::Unauthorized),
             (Refusal::Pending.into(), Code::Aborted, "refused-pending", ErrorKind::Conflict),
