@@ -153,3 +153,37 @@ pub fn kek_blob(realm: &[u8], right: &[u8], bytes: &[u8]) -> Result<bool, Error>
     }
     Ok(examine(&realm, &Quorum::Verifiers, &right).faults.is_empty())
 }
+
+/// Any bytes as each of the messages of gRPC that have something in them: what is accepted is sent again as the same, and is accepted in its framed form, too. `None` if nothing
+/// was accepted.
+#[cfg(feature = "grpc")]
+pub fn grpc(bytes: &[u8]) -> Option<bool> {
+    use crate::grpc as wire;
+    use prost::Message as Sent;
+
+    fn one<S: Sent + Default, M>(bytes: &[u8], again: impl Fn(&M) -> Option<S>) -> Option<bool>
+    where
+        M: Message + PartialEq + TryFrom<S, Error = Error>,
+    {
+        let message = M::try_from(S::decode(bytes).ok()?).ok()?;
+        let sent = again(&message).and_then(|sent| M::try_from(S::decode(&*sent.encode_to_vec()).ok()?).ok());
+        let framed = message.to_bounded_bytes().and_then(|framed| M::from_bytes(&framed));
+        Some(sent.as_ref() == Some(&message) && framed.is_ok_and(|framed| framed == message))
+    }
+    let results = [
+        one(bytes, |message: &LookupRequest| Some(wire::LookupRequest::from(message))),
+        one(bytes, |message: &LookupAnswer| Some(wire::LookupResponse::from(message))),
+        one(bytes, |message: &Update| Some(wire::UpdateRequest::from(message))),
+        one(bytes, |message: &Registration| wire::RegisterRequest::try_from(message).ok()),
+        one(bytes, |message: &CertifiedRegistration| Some(wire::RegisterCertifiedRequest::from(message))),
+        one(bytes, |message: &HistoryPage| Some(wire::HistoryResponse::from(message))),
+        one(bytes, |message: &LogEntry| wire::PushRatificationRequest::try_from(message).ok()),
+        one(bytes, |message: &StreamPage| Some(wire::VerifierStreamResponse::from(message))),
+        one(bytes, |message: &PolicyChange| Some(wire::ChangePolicyRequest::from(message))),
+        one(bytes, |message: &IssuersChange| Some(wire::ChangeIssuersRequest::from(message))),
+        one(bytes, |message: &AuthoritiesChange| Some(wire::ChangeAuthoritiesRequest::from(message))),
+        one(bytes, |message: &Issuers| Some(wire::IssuersResponse { issuers: wire::body_of(message) })),
+        one(bytes, |message: &Authorities| Some(wire::AuthoritiesResponse { authorities: wire::body_of(message) })),
+    ];
+    results.iter().any(Option::is_some).then(|| !results.contains(&Some(false)))
+}

@@ -57,14 +57,15 @@ impl TryFrom<wire::LookupResponse> for LookupAnswer {
     }
 }
 
-/// A page of a name's history, to be sent.
-pub(crate) fn items(items: &[HistoryItem]) -> wire::HistoryResponse {
-    let item = |item: &HistoryItem| wire::HistoryItem {
-        epoch: item.epoch,
-        signed: Some((&item.signed).into()),
-        profile: body_of(&item.profile),
-    };
-    wire::HistoryResponse { items: items.iter().map(item).collect() }
+impl From<&HistoryPage> for wire::HistoryResponse {
+    fn from(page: &HistoryPage) -> Self {
+        let item = |item: &HistoryItem| wire::HistoryItem {
+            epoch: item.epoch,
+            signed: Some((&item.signed).into()),
+            profile: body_of(&item.profile),
+        };
+        Self { items: page.items.iter().map(item).collect() }
+    }
 }
 
 impl TryFrom<wire::HistoryResponse> for HistoryPage {
@@ -82,22 +83,19 @@ impl TryFrom<wire::HistoryResponse> for HistoryPage {
     }
 }
 
-/// A page of the verifiers' stream, to be sent.
-pub(crate) fn page(page: &StreamPage) -> wire::VerifierStreamResponse {
-    use wire::stream_item::Kind;
-    let item = |item: &StreamItem| wire::StreamItem {
-        kind: Some(match item {
-            StreamItem::Change(entry) => Kind::Change((&**entry).into()),
-            StreamItem::Head { head, next_policy } => Kind::Head(wire::StreamHead {
-                head: Some((&**head).into()),
-                next_policy: next_policy.as_ref().map(|policy| body_of(&**policy)).unwrap_or_default(),
+impl From<&StreamPage> for wire::VerifierStreamResponse {
+    fn from(page: &StreamPage) -> Self {
+        use wire::stream_item::Kind;
+        let item = |item: &StreamItem| wire::StreamItem {
+            kind: Some(match item {
+                StreamItem::Change(entry) => Kind::Change((&**entry).into()),
+                StreamItem::Head { head, next_policy } => Kind::Head(wire::StreamHead {
+                    head: Some((&**head).into()),
+                    next_policy: next_policy.as_ref().map(|policy| body_of(&**policy)).unwrap_or_default(),
+                }),
             }),
-        }),
-    };
-    wire::VerifierStreamResponse {
-        epoch: page.from.epoch,
-        change: page.from.change,
-        items: page.items.iter().map(item).collect(),
+        };
+        Self { epoch: page.from.epoch, change: page.from.change, items: page.items.iter().map(item).collect() }
     }
 }
 

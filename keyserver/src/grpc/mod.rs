@@ -13,7 +13,6 @@ mod codes;
 mod pieces;
 mod requests;
 
-pub(crate) use answers::{items, page};
 pub(crate) use codes::{KIND, error_of, status_of, too_large};
 pub(crate) use pieces::{asked, body_of};
 

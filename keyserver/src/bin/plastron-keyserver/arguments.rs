@@ -40,7 +40,9 @@ pub(crate) enum Command {
     )]
     Serve(Serve),
     /// Run the verifier, until it is interrupted or the replica lies.
-    #[command(after_help = "Example: plastron-keyserver verify --directory /srv/keys")]
+    #[command(
+        after_help = "Examples:\n  plastron-keyserver verify --directory /srv/keys\n  plastron-keyserver verify --at grpcs://keys.example.com:7107"
+    )]
     Verify(Verify),
     /// Register a name with keys, as the operator, with an identity token, or with a client certificate; its owner's key is made, and kept under `owners`.
     #[command(

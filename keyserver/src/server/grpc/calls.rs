@@ -10,7 +10,7 @@ use super::super::http::Shared;
 use super::front::Asking;
 use super::verifier_stream::{Pages, pages};
 use crate::grpc::keyserver_server::Keyserver;
-use crate::grpc::{self as wire, asked, body_of, items, status_of};
+use crate::grpc::{self as wire, asked, body_of, status_of};
 use crate::machine::Directory;
 use crate::proto::{
     AuthoritiesChange, CertifiedRegistration, HistoryPage, IssuersChange, LogEntry, LookupRequest, PolicyChange,
@@ -109,7 +109,8 @@ impl Keyserver for Calls {
     async fn history(&self, request: Request<wire::HistoryRequest>) -> Answer<wire::HistoryResponse> {
         let asked = request.get_ref().clone();
         let work = move |directory: &Directory| {
-            directory.history(&asked.name, asked.from, HistoryPage::MOST_ITEMS).map(|found| items(&found))
+            let items = directory.history(&asked.name, asked.from, HistoryPage::MOST_ITEMS)?;
+            Ok((&HistoryPage { items }).into())
         };
         self.read(request, work).await
     }

@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 
 use super::super::http::Shared;
-use crate::grpc::{VerifierStreamResponse, page, status_of};
+use crate::grpc::{VerifierStreamResponse, status_of};
 use crate::proto::StreamPosition;
 use crate::{Error, Result};
 
@@ -57,5 +57,5 @@ async fn next(mut following: Following) -> Result<Option<(VerifierStreamResponse
     };
     let found = found.map_err(|error| status_of(&error))?;
     following.at = found.end();
-    Ok(Some((page(&found), following)))
+    Ok(Some(((&found).into(), following)))
 }
