@@ -9,7 +9,6 @@ use plastron_keyserver::Error;
 use plastron_keyserver::fuzzing;
 use plastron_keyserver::grpc as wire;
 use plastron_keyserver::proto::*;
-use prost::Message as _;
 
 fn fixture(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
