@@ -50,6 +50,7 @@ pub(super) struct Shared {
     pub(super) options: ServerOptions,
     pub(super) metrics: Metrics,
     /// Becomes true when the server is to stop.
+    #[cfg(feature = "grpc")]
     pub(super) stopped: watch::Receiver<bool>,
     requests: Semaphore,
     streams: Arc<Semaphore>,
@@ -96,6 +97,7 @@ impl Server {
             streams: Arc::new(Semaphore::new(options.most_streams)),
             rate: options.most_per_second.map(RateLimit::new),
             metrics: Metrics::default(),
+            #[cfg(feature = "grpc")]
             stopped,
             options,
         };
