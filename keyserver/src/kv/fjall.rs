@@ -1,6 +1,7 @@
 //! The database on disk, by `fjall`: a log-structured store with a journal that is synced with every batch.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
@@ -32,7 +33,7 @@ impl FjallDatabase {
     /// # Errors
     /// `Storage`: another process has it open, or the disk fails.
     pub fn open(directory: &Path, cache_bytes: u64) -> Result<Self> {
-        let builder = Database::builder(directory).cache_size(cache_bytes).worker_threads(1);
+        let builder = Database::builder(directory).cache_size(cache_bytes).worker_threads(2);
         let database = builder.open().map_err(failed("opening"))?;
         Ok(Self { database, memtable_bytes: cache_bytes.max(1 << 20) })
     }
@@ -42,7 +43,10 @@ impl FjallDatabase {
     /// # Errors
     /// `Storage`.
     pub fn kv(&self, name: &str) -> Result<FjallKv> {
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(self.memtable_bytes);
+        let strategy = || Arc::new(fjall::compaction::Leveled::default().with_l0_threshold(8));
+        let options = || {
+            KeyspaceCreateOptions::default().max_memtable_size(self.memtable_bytes).compaction_strategy(strategy())
+        };
         let keyspace = self.database.keyspace(name, options).map_err(failed("opening a table"))?;
         Ok(FjallKv { database: self.database.clone(), keyspace })
     }
