@@ -16,6 +16,9 @@ pub struct FjallDatabase {
     memtable_bytes: u64,
 }
 
+/// What is not yet in tables is kept in order: with more of it, each write takes longer, and compaction has no less to do.
+const MOST_MEMTABLE_BYTES: u64 = 64 << 20;
+
 impl std::fmt::Debug for FjallDatabase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("FjallDatabase")
@@ -27,15 +30,15 @@ fn failed<E: std::error::Error + Send + Sync + 'static>(operation: &'static str)
 }
 
 impl FjallDatabase {
-    /// Opens the directory, or makes it. At most `cache_bytes` are used for what was read, and as much again by each database for what is
-    /// not yet in tables.
+    /// Opens the directory, or makes it. At most `cache_bytes` are used for what was read. What is not yet in tables takes as much again in each database, and
+    /// 64 MiB at the most; on a slow disk, up to four times as much waits to be written.
     ///
     /// # Errors
     /// `Storage`: another process has it open, or the disk fails.
     pub fn open(directory: &Path, cache_bytes: u64) -> Result<Self> {
         let builder = Database::builder(directory).cache_size(cache_bytes).worker_threads(2);
         let database = builder.open().map_err(failed("opening"))?;
-        Ok(Self { database, memtable_bytes: cache_bytes.max(1 << 20) })
+        Ok(Self { database, memtable_bytes: cache_bytes.clamp(1 << 20, MOST_MEMTABLE_BYTES) })
     }
 
     /// The database of that name in it.
@@ -44,9 +47,8 @@ impl FjallDatabase {
     /// `Storage`.
     pub fn kv(&self, name: &str) -> Result<FjallKv> {
         let strategy = || Arc::new(fjall::compaction::Leveled::default().with_l0_threshold(8));
-        let options = || {
-            KeyspaceCreateOptions::default().max_memtable_size(self.memtable_bytes).compaction_strategy(strategy())
-        };
+        let options =
+            || KeyspaceCreateOptions::default().max_memtable_size(self.memtable_bytes).compaction_strategy(strategy());
         let keyspace = self.database.keyspace(name, options).map_err(failed("opening a table"))?;
         Ok(FjallKv { database: self.database.clone(), keyspace })
     }
