@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plastron_keyserver::server::{Server, ServerOptions};
-use plastron_sources::clock::{Clock, SystemClock};
+use plastron_sources::clock::{Clock as _, SystemClock};
+use support::hurry::Hurry;
 use support::replica::runner;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -102,24 +103,6 @@ async fn beyond_the_cap_who_comes_waits_until_a_connection_is_closed() {
     three.read_exact(&mut first).await.unwrap();
     assert_eq!(&first, b"HTTP/1.1 200");
     assert!(ask(&mut one).await.starts_with("HTTP/1.1 200"));
-}
-
-/// A clock whose sleeps are over at once: whatever has a deadline has missed it.
-#[derive(Debug)]
-struct Hurry;
-
-impl Clock for Hurry {
-    fn monotonic(&self) -> Duration {
-        SystemClock.monotonic()
-    }
-
-    fn wall(&self) -> std::time::SystemTime {
-        SystemClock.wall()
-    }
-
-    fn sleep(&self, _: Duration) -> plastron_sources::clock::Sleep {
-        Box::pin(std::future::ready(()))
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

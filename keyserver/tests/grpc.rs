@@ -23,8 +23,9 @@ use plastron_keyserver::proto::*;
 use plastron_keyserver::server::{Server, ServerOptions};
 use plastron_keyserver::transport::Transport;
 use plastron_keyserver::{Error, ErrorKind};
-use plastron_sources::clock::{Clock, SystemClock};
+use plastron_sources::clock::SystemClock;
 use prost::Message as _;
+use support::hurry::Hurry;
 use support::reaching::reach;
 use support::replica::runner;
 use support::{Book, key};
@@ -299,24 +300,6 @@ async fn answers_in_time(address: &str) {
     assert_eq!(verdict.status, (200, Some(0)), "{verdict:?}");
     let status = wire::StatusResponse::decode(&body[5..]).unwrap();
     assert!(status.realm.len() == 32 && status.failure.is_none());
-}
-
-/// A clock whose sleeps are over at once: whatever has a deadline has missed it.
-#[derive(Debug)]
-struct Hurry;
-
-impl Clock for Hurry {
-    fn monotonic(&self) -> Duration {
-        SystemClock.monotonic()
-    }
-
-    fn wall(&self) -> std::time::SystemTime {
-        SystemClock.wall()
-    }
-
-    fn sleep(&self, _: Duration) -> plastron_sources::clock::Sleep {
-        Box::pin(std::future::ready(()))
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
 pub mod authority;
+pub mod hurry;
 pub mod local;
 #[cfg(feature = "http")]
 pub mod reaching;
